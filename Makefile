@@ -1,0 +1,56 @@
+# The commands of this project. `make run` and `make test` need Python 3.11 or newer and nothing else.
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PUBLISHED := .venv-published-client
+PIP_FLAGS := --quiet --disable-pip-version-check --require-hashes
+
+.PHONY: run test faults check bench install lock clean
+
+run: install  ## PostgreSQL, the API and background work on http://localhost:8000
+	@$(BIN)/reevit serve --demo
+
+install: $(VENV)/.installed  ## .venv/bin/reevit
+
+test: $(VENV)/.installed-dev $(PUBLISHED)/.installed  ## everything, servers included
+	@cd server && ../$(BIN)/python -m pytest -n auto
+
+check: $(VENV)/.installed-dev  ## format, lint, types, import contracts
+	@cd server && ../$(BIN)/ruff format --check . ../benchmarks && ../$(BIN)/ruff check . ../benchmarks
+	@cd server && ../$(BIN)/mypy
+	@cd server && ../$(BIN)/lint-imports --no-cache
+
+bench: $(VENV)/.installed-dev  ## ratios to a floor, kept in benchmarks/results/ (minutes)
+	@$(BIN)/python benchmarks/run.py
+
+$(VENV)/.python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { \
+	  echo "Python 3.11 or newer is needed; name one with: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@$(PYTHON) -m venv $(VENV)
+	@touch $@
+
+$(VENV)/.installed: $(VENV)/.python server/requirements.lock server/pyproject.toml
+	@echo "Installing into $(VENV) (first time: about a minute) ..."
+	@$(BIN)/pip install $(PIP_FLAGS) -r server/requirements.lock
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e server
+	@touch $@
+
+$(VENV)/.installed-dev: $(VENV)/.installed server/requirements-dev.lock
+	@$(BIN)/pip install $(PIP_FLAGS) -r server/requirements-dev.lock
+	@touch $@
+
+# The client that merchants have today, in a venv of its own: its import name is ours too.
+$(PUBLISHED)/.installed: server/tests/published_client/requirements.lock
+	@$(PYTHON) -m venv $(PUBLISHED)
+	@$(PUBLISHED)/bin/pip install $(PIP_FLAGS) -r $<
+	@touch $@
+
+lock:  ## resolve the newest versions (needs uv)
+	@cd server && for out in requirements.lock requirements-dev.lock; do \
+	  group=$$(test $$out = requirements-dev.lock && echo "--group pyproject.toml:dev"); \
+	  echo "hatchling>=1.27" | uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	    --no-annotate --no-header $$group pyproject.toml - --output-file $$out; done
+
+clean:
+	@rm -rf $(VENV) $(PUBLISHED)

@@ -1,0 +1,108 @@
+"""The road to PostgreSQL: a pool that never waits long, and transactions that end where they began."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any, Self
+
+import asyncpg
+import orjson
+from asyncpg.pool import PoolConnectionProxy
+
+from reevit_server.core.errors import Unavailable
+
+Connection = PoolConnectionProxy
+
+ACQUIRE_SECONDS = 2
+SESSION = {
+    "application_name": "reevit",
+    "statement_timeout": "10s",
+    "lock_timeout": "2s",
+    "idle_in_transaction_session_timeout": "15s",
+    "timezone": "UTC",
+}
+
+# What Postgres or the network may do to us at any time, and after which nothing of ours was kept.
+LOST_CONNECTION = (
+    OSError,
+    asyncpg.InterfaceError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.OperatorInterventionError,
+    asyncpg.InsufficientResourcesError,
+    asyncpg.LockNotAvailableError,
+)
+
+
+class _PooledConnection(asyncpg.Connection):
+    """A connection on which nothing outlives a transaction, so that giving it back needs no round trip."""
+
+    def get_reset_query(self) -> str:
+        return ""
+
+
+class Database:
+    """A pool of connections to one PostgreSQL database. Use as `async with await Database.open(dsn) as db`."""
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+
+    @classmethod
+    async def open(cls, dsn: str, *, connections_max: int = 10) -> Self:
+        pool = await asyncpg.create_pool(
+            dsn,
+            min_size=min(2, connections_max),
+            max_size=connections_max,
+            command_timeout=12,  # after the server's own statement_timeout, as the net below it
+            connection_class=_PooledConnection,
+            init=_teach_json,
+            server_settings=SESSION,
+        )
+        return cls(pool)
+
+    async def close(self) -> None:
+        await self._pool.close()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.close()
+
+    @asynccontextmanager
+    async def read(self) -> AsyncIterator[Connection]:
+        """A connection for single statements, each its own snapshot.
+
+        Raises Unavailable when none is free within 2 seconds.
+        """
+        try:
+            conn = await self._pool.acquire(timeout=ACQUIRE_SECONDS)
+        except (TimeoutError, asyncio.TimeoutError):
+            raise Unavailable("All database connections are busy; send the request again.") from None
+        try:
+            yield conn
+        finally:
+            await self._pool.release(conn)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """A READ COMMITTED transaction: committed when the block ends, rolled back when it raises."""
+        async with self.read() as conn, conn.transaction():
+            yield conn
+
+    @asynccontextmanager
+    async def snapshot(self) -> AsyncIterator[Connection]:
+        """A read-only transaction in which every statement sees the same instant (for reports, exports)."""
+        async with self.read() as conn, conn.transaction(isolation="repeatable_read", readonly=True):
+            yield conn
+
+
+async def _teach_json(conn: Any) -> None:
+    """jsonb goes in and out as Python values; bytes that are JSON already go in as they are."""
+
+    def encode(value: Any) -> str:
+        return value.decode() if isinstance(value, bytes) else orjson.dumps(value).decode()
+
+    await conn.set_type_codec("jsonb", schema="pg_catalog", encoder=encode, decoder=orjson.loads)
+    # json is what aggregates of totals come in: the standard library keeps integers of any size exact.
+    await conn.set_type_codec("json", schema="pg_catalog", encoder=encode, decoder=json.loads)

@@ -1,0 +1,236 @@
+"""The front of the house: one plain ASGI application that every request passes, in an order read top to bottom.
+
+request id -> route -> key, organization and scope -> rate limit -> body -> Idempotency-Key -> door.
+"""
+
+import time
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import structlog
+
+from reevit_server.core import idempotency, metrics
+from reevit_server.core import json as strict_json
+from reevit_server.core.answer import Answer
+from reevit_server.core.database import LOST_CONNECTION, Database
+from reevit_server.core.errors import (
+    AppError,
+    BodyTooLarge,
+    InsufficientScope,
+    OrgMismatch,
+    ServerError,
+    Unauthorized,
+    Unavailable,
+    UnsupportedMediaType,
+    ValidationError,
+)
+from reevit_server.core.http import Request
+from reevit_server.core.ids import new_request_id
+from reevit_server.core.rate_limit import RateLimiter
+from reevit_server.core.routing import Door, Routes, parse_query
+from reevit_server.core.scope import Scope
+
+BODY_BYTES_MAX = 256 * 1024
+_NOBODY = Scope("", "test")
+
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+
+log = structlog.get_logger("reevit.http")
+
+
+class Principal(NamedTuple):
+    """Whom a key speaks for, and what it may do."""
+
+    org_id: str
+    mode: Any
+    permissions: frozenset[str]
+
+
+class ClientLeft(Exception):
+    """The client closed the connection before its request was whole; there is nobody to answer."""
+
+
+class Front:
+    """Answers every request. `routes` are its doors; `authenticate` tells whom an API key speaks for."""
+
+    def __init__(
+        self,
+        routes: Routes,
+        *,
+        open_database: Callable[[], Awaitable[Database]],
+        authenticate: Callable[[Database, str], Awaitable[Principal | None]],
+        rate_limiter: RateLimiter,
+        clock: Callable[[], datetime],
+        log_requests: bool = False,
+    ) -> None:
+        self._routes = routes
+        self._open_database = open_database
+        self._authenticate = authenticate
+        self._rate_limiter = rate_limiter
+        self._clock = clock
+        self._log_requests = log_requests
+        self._db: Database | None = None
+
+    async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+        elif scope["type"] == "http":
+            await self._serve(scope, receive, send)
+
+    async def _live(self, receive: Receive, send: Send) -> None:
+        """Opens the database when the server starts, closes it when it stops."""
+        await receive()
+        self._db = await self._open_database()
+        await send({"type": "lifespan.startup.complete"})
+        await receive()
+        await self._db.close()
+        await send({"type": "lifespan.shutdown.complete"})
+
+    async def _serve(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
+        started = time.perf_counter()
+        request_id = new_request_id()
+        headers = dict(scope["headers"])
+        extra: list[tuple[bytes, bytes]] = [(b"x-request-id", request_id.encode())]
+        door: Door | None = None
+        try:
+            door, path = self._routes.match(scope["method"], _raw_path(scope))
+            answer = await self._answer(door, path, scope, headers, receive, request_id, extra)
+        except AppError as refusal:
+            answer = Answer(refusal.status, refusal.body(request_id), refusal.headers)
+        except LOST_CONNECTION as error:
+            log.warning("database_unavailable", request_id=request_id, error=type(error).__name__)
+            unavailable = Unavailable()
+            answer = Answer(503, unavailable.body(request_id), unavailable.headers)
+        except ClientLeft:
+            return
+        except Exception:  # the last resort: a bug is logged whole, and told to the client without its details
+            log.exception("unexpected_error", request_id=request_id, path=door and door.template)
+            answer = Answer(500, ServerError().body(request_id))
+        seconds = time.perf_counter() - started
+        template = door.template if door else "unmatched"
+        metrics.observe(scope["method"], template, answer.status, seconds)
+        if self._log_requests:
+            log.info(
+                "request",
+                request_id=request_id,
+                method=scope["method"],
+                route=template,
+                status=answer.status,
+                ms=round(seconds * 1000, 2),
+            )
+        await _send(send, answer, extra, head=scope["method"] == "HEAD")
+
+    async def _answer(
+        self,
+        door: Door,
+        path: list[str],
+        scope: dict[str, Any],
+        headers: dict[bytes, bytes],
+        receive: Receive,
+        request_id: str,
+        extra: list[tuple[bytes, bytes]],
+    ) -> Answer:
+        assert self._db is not None, "the server sends lifespan.startup before the first request"
+        call = Request(self._db, self._clock(), request_id, _NOBODY)
+        if door.permission is not None:
+            await self._admit(call, door, headers)
+            if (allowance := self._rate_limiter.take((call.scope.org_id, call.scope.mode))) is not None:
+                extra.extend(allowance.headers())
+        query = parse_query(scope["query_string"])
+        body = None
+        if scope["method"] not in ("GET", "HEAD"):
+            body = await _read_json(headers, receive)
+            if (key := headers.get(b"idempotency-key")) is not None and door.permission is not None:
+                call.idempotency_key = idempotency.key_of(
+                    key, method=scope["method"], path=scope["path"], query=query, body=body
+                )
+        return await door(call, path, query, body)
+
+    async def _admit(self, call: Request, door: Door, headers: dict[bytes, bytes]) -> None:
+        """Puts the key's organization and mode on the call. Raises Unauthorized, OrgMismatch, InsufficientScope."""
+        principal = await self._authenticate(call.db, _token(headers))
+        if principal is None:
+            raise Unauthorized("This API key is not valid: it is malformed, unknown, expired or revoked.")
+        if (org := headers.get(b"x-org-id")) is not None and org != principal.org_id.encode():
+            raise OrgMismatch
+        if door.permission not in principal.permissions:
+            raise InsufficientScope(
+                f"This API key lacks the scope {door.permission}; create a key that has it.",
+                required_scope=door.permission,
+            )
+        call.scope = Scope(
+            principal.org_id,
+            principal.mode,
+            _note(headers, b"x-actor-id"),
+            _note(headers, b"x-reason"),
+        )
+        call.permissions = principal.permissions
+
+
+def _raw_path(scope: dict[str, Any]) -> bytes:
+    """The path before percent-decoding, where the server gives it."""
+    raw: bytes | None = scope.get("raw_path")
+    return raw.partition(b"?")[0] if raw is not None else scope["path"].encode()
+
+
+def _token(headers: dict[bytes, bytes]) -> str:
+    """The API key sent. Raises Unauthorized when there is none."""
+    token = headers.get(b"x-reevit-key")
+    if token is None:
+        scheme, _, token = headers.get(b"authorization", b"").partition(b" ")
+        if scheme.lower() != b"bearer" or not token:
+            raise Unauthorized
+    return token.strip().decode("latin-1")
+
+
+def _note(headers: dict[bytes, bytes], name: bytes) -> str | None:
+    """An audit header's text. Raises ValidationError when Postgres could not keep it."""
+    if (raw := headers.get(name)) is None:
+        return None
+    try:
+        text = raw.decode()
+    except UnicodeDecodeError:
+        text = "\0"
+    if len(text) > 500 or not text.isprintable():
+        header = name.decode().title()
+        raise ValidationError.of(
+            header, "invalid_header", f"{header} must be at most 500 printable UTF-8 characters."
+        )
+    return text
+
+
+async def _read_json(headers: dict[bytes, bytes], receive: Receive) -> Any:
+    """The parsed body, None when there is none. Stops reading at 256 KiB, whatever Content-Length said."""
+    declared = headers.get(b"content-length", b"0")
+    if declared.isdigit() and int(declared) > BODY_BYTES_MAX:
+        raise BodyTooLarge
+    chunks = []
+    size = 0
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientLeft
+        chunk = message.get("body", b"")
+        size += len(chunk)
+        if size > BODY_BYTES_MAX:
+            raise BodyTooLarge
+        chunks.append(chunk)
+        if not message.get("more_body"):
+            break
+    if not size:
+        return None
+    media_type = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+    if media_type != b"application/json":
+        raise UnsupportedMediaType
+    return strict_json.loads(b"".join(chunks))
+
+
+async def _send(send: Send, answer: Answer, extra: list[tuple[bytes, bytes]], *, head: bool) -> None:
+    headers = [*answer.headers, *extra]
+    if answer.status != 204:
+        headers.append((b"content-type", answer.content_type))
+        headers.append((b"content-length", b"%d" % len(answer.body)))
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": b"" if head else answer.body})

@@ -1,0 +1,38 @@
+"""A request on its way through the house: what a door is given."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated
+
+from fastapi import Depends
+
+from reevit_server.core import idempotency
+from reevit_server.core.answer import Answer
+from reevit_server.core.database import Connection, Database
+from reevit_server.core.scope import Scope
+
+@dataclass(slots=True)
+class Request:
+    """What a door knows about its request, after the front has checked the key."""
+
+    db: Database
+    now: datetime
+    request_id: str
+    scope: Scope
+    permissions: frozenset[str] = frozenset()
+    idempotency_key: idempotency.Key | None = None
+
+    async def once(self, deed: Callable[[Connection], Awaitable[Answer]]) -> Answer:
+        """Runs a deed in one transaction, and at most once per `Idempotency-Key`.
+
+        The answer is stored in the deed's own transaction, so that neither exists without the other.
+        """
+        return await idempotency.perform(self, deed)
+
+
+def _given_by_the_router() -> Request:
+    raise AssertionError("core/routing.py passes the call itself; FastAPI only describes the route")
+
+
+Call = Annotated[Request, Depends(_given_by_the_router)]

@@ -1,0 +1,15 @@
+"""Names of things: `<prefix>_<26 characters>`, a TypeID over a UUIDv7, so that ids sort by their birth."""
+
+import secrets
+
+from typeid import TypeID
+
+
+def new_id(prefix: str) -> str:
+    """A new id such as `cus_01jd8w…` (TypeID 0.3: Crockford base32 over a UUIDv7)."""
+    return str(TypeID(prefix=prefix))
+
+
+def new_request_id() -> str:
+    """A request's name: random rather than sortable, because it is only ever looked up."""
+    return "req_" + secrets.token_hex(12)

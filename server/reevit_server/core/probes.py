@@ -1,0 +1,36 @@
+"""What machines ask: is it alive, is it ready, how is it doing."""
+
+from typing import Literal
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+
+from reevit_server.core import metrics
+from reevit_server.core.answer import Answer, reply
+from reevit_server.core.http import Call
+
+router = APIRouter(tags=["operations"])
+
+
+class Health(BaseModel):
+    status: Literal["ok"] = "ok"
+
+
+@router.get("/healthz", response_model=Health)
+async def healthz() -> Answer:
+    """Whether the process is alive."""
+    return reply(Health())
+
+
+@router.get("/readyz", response_model=Health)
+async def readyz(call: Call) -> Answer:
+    """Whether requests can be served: 503 while the database cannot be reached."""
+    async with call.db.read() as conn:
+        await conn.fetchval("SELECT 1")
+    return reply(Health())
+
+
+@router.get("/metrics", response_model=str)
+async def get_metrics() -> Answer:
+    """Figures in the Prometheus text format."""
+    return Answer(200, metrics.exposition(), content_type=b"text/plain; version=0.0.4; charset=utf-8")

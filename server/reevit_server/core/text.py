@@ -1,0 +1,74 @@
+"""The kinds of text that requests carry: how long, which characters, and what to say when they are not."""
+
+import re
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, StrictFloat, StrictInt, StringConstraints
+
+# Category Cc. They have no place in a name or an id, and would travel on into headers and terminals.
+_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_RFC3339 = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})")
+_NO_CONTROL = {"pattern": r"^[^\u0000-\u001f\u007f-\u009f]*$"}
+
+METADATA_KEYS_MAX = 50
+
+
+def _without_control(text: str) -> str:
+    if found := _CONTROL.search(text):
+        raise ValueError(f"Control characters are not allowed (U+{ord(found[0]):04X} at position {found.start()})")
+    return text
+
+
+def _line(max_length: int) -> Any:
+    """A string on one line, of 1 to `max_length` characters."""
+    return Annotated[
+        str,
+        StringConstraints(strict=True, min_length=1, max_length=max_length),
+        AfterValidator(_without_control),
+        Field(json_schema_extra=_NO_CONTROL),
+    ]
+
+
+Word = _line(64)  # tags, methods
+Line = _line(255)  # ids of others, names, references
+Text = Annotated[str, StringConstraints(strict=True, max_length=1000)]
+
+MetadataValue = StrictBool | StrictInt | StrictFloat | Annotated[str, StringConstraints(strict=True, max_length=500)]
+MetadataKey = _line(40)
+Metadata = Annotated[
+    dict[MetadataKey, MetadataValue],
+    Field(
+        max_length=METADATA_KEYS_MAX,
+        description="Key-value pairs of your own: at most 50 keys of 40 characters; "
+        "strings (up to 500 characters), numbers, booleans. An empty string unsets a key.",
+        examples=[{"plan": "pro"}],
+    ),
+]
+
+
+def _rfc3339(value: Any) -> Any:
+    """Only the one format of RFC 3339: a bare number or date would be read in more than one way."""
+    if isinstance(value, datetime):
+        return value
+    if not isinstance(value, str) or not _RFC3339.fullmatch(value):
+        raise ValueError("Write an instant as RFC 3339, for example 2026-01-31T09:30:00Z")
+    return value
+
+
+def _utc(value: datetime) -> datetime:
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise ValueError("This instant is out of range") from None
+
+
+Instant = Annotated[datetime, BeforeValidator(_rfc3339), AfterValidator(_utc)]
+
+
+def merged(stored: Mapping[str, Any], given: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Metadata after an update: keys are added and replaced, an empty string unsets one, None clears all."""
+    if given is None:
+        return {}
+    return {key: value for key, value in {**stored, **given}.items() if value != ""}

@@ -1,0 +1,31 @@
+"""Customers: one profile each, and what they are worth. The model noun: others are built in its shape."""
+
+from reevit_server.customers.actions import find_payer, get, get_or_create_payer, get_payer, ref_of
+from reevit_server.customers.errors import CustomerDeleted, CustomerNotFound, UnknownCustomer
+from reevit_server.customers.models import CustomerId, CustomerRef, ExternalId, Payer
+from reevit_server.customers.refs import by_either_id
+from reevit_server.customers.schemas import CustomerDetails, CustomerOut, PayerOut
+from reevit_server.customers.store import COLUMNS
+from reevit_server.customers.totals import add_payment, add_refund
+
+__all__ = [
+    "COLUMNS",
+    "CustomerDeleted",
+    "CustomerDetails",
+    "CustomerId",
+    "CustomerNotFound",
+    "CustomerOut",
+    "CustomerRef",
+    "ExternalId",
+    "Payer",
+    "PayerOut",
+    "UnknownCustomer",
+    "add_payment",
+    "add_refund",
+    "by_either_id",
+    "find_payer",
+    "get",
+    "get_or_create_payer",
+    "get_payer",
+    "ref_of",
+]

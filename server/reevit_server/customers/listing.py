@@ -1,0 +1,185 @@
+"""The SQL of customer lists: filters, and pages in the order of creation or of what customers paid.
+
+Sorted by what they paid in one currency, customers come in two parts: those with a total in it, straight from
+the index of that total, and those who never paid in it, newest first. A page may span both.
+"""
+
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any, NamedTuple
+
+import asyncpg
+
+from reevit_server.core.database import Connection
+from reevit_server.core.paging import InvalidCursor
+from reevit_server.core.scope import Scope
+from reevit_server.core.where import Where
+from reevit_server.customers.models import term, words
+from reevit_server.customers.schemas import CustomerQuery
+from reevit_server.customers.store import COLUMNS
+
+NEVER_PAID = "never_paid"
+
+
+class Place(NamedTuple):
+    """The last row of a page: which part it was in, its sort key as text, its id."""
+
+    part: str
+    key: str
+    id: str
+
+
+def _where(scope: Scope, query: CustomerQuery, currency: str) -> Where:
+    where = Where(scope.org_id, scope.mode)
+    where.add("c.org_id = $1 AND c.mode = $2 AND c.deleted_at IS NULL")
+    where.add_if("c.external_id = {}", query.external_id)
+    where.add_if("lower(c.email) = lower({})", query.email)
+    where.add_if("c.phone = {}", query.phone)
+    where.add_if("c.tags @> {}::text[]", query.tag)
+    where.add_if("c.created_at >= {}", query.created_after)
+    where.add_if("c.created_at < {}", query.created_before)
+    for key, value in (query.metadata or {}).items():
+        where.add("c.metadata @> ANY ({}::jsonb[])", [{key: candidate} for candidate in _readings(value)])
+    if query.search is not None:
+        where.add("c.search @@ {}::text::tsquery", _tsquery(scope, query.search))
+    if query.min_spent is not None:
+        where.add(
+            """EXISTS (
+                SELECT FROM customer_totals AS spent
+                WHERE spent.org_id = c.org_id AND spent.mode = c.mode AND spent.customer_id = c.id
+                  AND spent.currency = {} AND spent.total_spent >= {}
+            )""",
+            currency,
+            query.min_spent,
+        )
+    return where
+
+
+def _readings(value: str) -> list[Any]:
+    """What a metadata value written in an address can mean: `5` is a string or a number."""
+    readings: list[Any] = [value]
+    if value in ("true", "false"):
+        readings.append(value == "true")
+    else:
+        try:
+            number = float(value)
+            readings.append(int(value) if value.lstrip("-").isdigit() else number)
+        except ValueError:
+            pass
+    return readings
+
+
+def _tsquery(scope: Scope, search: str) -> str:
+    """All words, each as the beginning of one. Words hold letters and digits only, so quoting is safe."""
+    return " & ".join(f"'{term(scope, word)}':*" for word in words(search))
+
+
+async def select_by_creation(
+    conn: Connection, scope: Scope, query: CustomerQuery, *, currency: str, after: tuple[datetime, str] | None
+) -> list[asyncpg.Record]:
+    """One row more than the page."""
+    where = _where(scope, query, currency)
+    if after is not None:
+        where.add(f"(c.created_at, c.id) {_beyond(query)} ({{}}, {{}})", *after)
+    direction = query.sort_order.upper()
+    return list(
+        await conn.fetch(
+            f"""
+            SELECT {COLUMNS}
+            FROM customers AS c
+            WHERE {where}
+            ORDER BY c.created_at {direction}, c.id {direction}
+            LIMIT {where.parameter(query.limit + 1)} OFFSET {where.parameter(query.offset)}
+            """,
+            *where.values,
+        )
+    )
+
+
+async def select_by_total(
+    conn: Connection, scope: Scope, query: CustomerQuery, *, currency: str, after: Place | None, limit: int, offset: int
+) -> list[asyncpg.Record]:
+    """Customers with a total in the currency, in its order; `sort_key` tells each one's place."""
+    where = _where(scope, query, currency)
+    where.add("t.org_id = $1 AND t.mode = $2 AND t.currency = {}", currency)
+    if after is not None:
+        key = _typed(query.sort_by, after.key)
+        where.add(f"(t.{query.sort_by}, t.customer_id) {_beyond(query)} ({{}}, {{}})", key, after.id)
+    direction = query.sort_order.upper()
+    return list(
+        await conn.fetch(
+            f"""
+            SELECT {COLUMNS}, t.{query.sort_by} AS sort_key
+            FROM customer_totals AS t
+            JOIN customers AS c ON c.org_id = t.org_id AND c.mode = t.mode AND c.id = t.customer_id
+            WHERE {where}
+            ORDER BY t.{query.sort_by} {direction}, t.customer_id {direction}
+            LIMIT {where.parameter(limit)} OFFSET {where.parameter(offset)}
+            """,
+            *where.values,
+        )
+    )
+
+
+async def select_never_paid(
+    conn: Connection, scope: Scope, query: CustomerQuery, *, currency: str, after: Place | None, limit: int, offset: int
+) -> list[asyncpg.Record]:
+    """Customers without a total in the currency, newest first."""
+    where = _where(scope, query, currency)
+    where.add(
+        """NOT EXISTS (
+            SELECT FROM customer_totals AS t
+            WHERE t.org_id = c.org_id AND t.mode = c.mode AND t.customer_id = c.id AND t.currency = {}
+        )""",
+        currency,
+    )
+    if after is not None:
+        where.add("(c.created_at, c.id) < ({}, {})", _typed("created_at", after.key), after.id)
+    return list(
+        await conn.fetch(
+            f"""
+            SELECT {COLUMNS}, c.created_at AS sort_key
+            FROM customers AS c
+            WHERE {where}
+            ORDER BY c.created_at DESC, c.id DESC
+            LIMIT {where.parameter(limit)} OFFSET {where.parameter(offset)}
+            """,
+            *where.values,
+        )
+    )
+
+
+async def count(conn: Connection, scope: Scope, query: CustomerQuery, *, currency: str) -> int:
+    where = _where(scope, query, currency)
+    total: int = await conn.fetchval(f"SELECT count(*) FROM customers AS c WHERE {where}", *where.values)
+    return total
+
+
+async def count_with_total(conn: Connection, scope: Scope, query: CustomerQuery, *, currency: str) -> int:
+    where = _where(scope, query, currency)
+    where.add(
+        """EXISTS (
+            SELECT FROM customer_totals AS t
+            WHERE t.org_id = c.org_id AND t.mode = c.mode AND t.customer_id = c.id AND t.currency = {}
+        )""",
+        currency,
+    )
+    total: int = await conn.fetchval(f"SELECT count(*) FROM customers AS c WHERE {where}", *where.values)
+    return total
+
+
+def _beyond(query: CustomerQuery) -> str:
+    return "<" if query.sort_order == "desc" else ">"
+
+
+def _typed(column: str, key: str) -> Any:
+    """A sort key out of a cursor. Raises InvalidCursor for what was never one."""
+    try:
+        if column in ("created_at", "last_payment_at"):
+            return datetime.fromisoformat(key)
+        number = Decimal(key)
+    except (ValueError, InvalidOperation):
+        raise InvalidCursor from None
+    if not number.is_finite():
+        raise InvalidCursor
+    return int(number) if column == "payment_count" else number

@@ -1,0 +1,75 @@
+"""The SQL that keeps what each customer has paid: exact, per currency, in the transaction of the money itself.
+
+These are the last statements of their transactions: everybody who pays the same customer at once queues for
+one row, and should hold it as briefly as can be. All lock totals before days, so that none waits in a circle.
+"""
+
+from datetime import datetime
+
+from reevit_server.core.database import Connection
+from reevit_server.core.scope import Scope
+
+
+async def add_payment(
+    conn: Connection, scope: Scope, *, customer_id: str, currency: str, amount: int, method: str | None, at: datetime
+) -> None:
+    """Counts a payment that succeeded at `at`. Late arrivals of older payments leave the latest as it is."""
+    await conn.execute(
+        """
+        WITH total AS (
+            INSERT INTO customer_totals AS t
+                   (org_id, mode, customer_id, currency, total_spent, total_refunded, payment_count,
+                    first_payment_at, last_payment_at, last_method)
+            VALUES ($1, $2, $3, $4, $5, 0, 1, $7, $7, $6)
+            ON CONFLICT (org_id, mode, customer_id, currency) DO UPDATE
+            SET total_spent = t.total_spent + excluded.total_spent,
+                payment_count = t.payment_count + 1,
+                first_payment_at = least(t.first_payment_at, excluded.first_payment_at),
+                last_payment_at = greatest(t.last_payment_at, excluded.last_payment_at),
+                last_method = CASE
+                    WHEN excluded.last_payment_at >= t.last_payment_at THEN excluded.last_method
+                    ELSE t.last_method
+                END
+            RETURNING t.customer_id
+        )
+        INSERT INTO customer_days AS d (org_id, mode, currency, day, customer_id, spent, refunded, payment_count)
+        SELECT $1, $2, $4, ($7 AT TIME ZONE 'UTC')::date, total.customer_id, $5, 0, 1
+        FROM total
+        ON CONFLICT (org_id, mode, currency, day, customer_id) DO UPDATE
+        SET spent = d.spent + excluded.spent, payment_count = d.payment_count + 1
+        """,
+        scope.org_id,
+        scope.mode,
+        customer_id,
+        currency,
+        amount,
+        method,
+        at,
+    )
+
+
+async def add_refund(
+    conn: Connection, scope: Scope, *, customer_id: str, currency: str, amount: int, at: datetime
+) -> None:
+    """Counts a refund, on the day it was made: a window's value is what came in less what went back in it."""
+    await conn.execute(
+        """
+        WITH total AS (
+            UPDATE customer_totals
+            SET total_refunded = total_refunded + $5
+            WHERE org_id = $1 AND mode = $2 AND customer_id = $3 AND currency = $4
+            RETURNING customer_id
+        )
+        INSERT INTO customer_days AS d (org_id, mode, currency, day, customer_id, spent, refunded, payment_count)
+        SELECT $1, $2, $4, ($6 AT TIME ZONE 'UTC')::date, total.customer_id, 0, $5, 0
+        FROM total
+        ON CONFLICT (org_id, mode, currency, day, customer_id) DO UPDATE
+        SET refunded = d.refunded + excluded.refunded
+        """,
+        scope.org_id,
+        scope.mode,
+        customer_id,
+        currency,
+        amount,
+        at,
+    )

@@ -1,0 +1,34 @@
+"""The SQL of organizations."""
+
+from datetime import datetime
+
+import asyncpg
+
+from reevit_server.core.database import Connection
+
+
+async def insert(conn: Connection, *, id: str, name: str, currency: str, now: datetime) -> asyncpg.Record:
+    row: asyncpg.Record = await conn.fetchrow(
+        """
+        INSERT INTO organizations (id, name, currency, created_at)
+        VALUES ($1, $2, $3, $4)
+        RETURNING id, name, currency, created_at
+        """,
+        id,
+        name,
+        currency,
+        now,
+    )
+    return row
+
+
+async def find(conn: Connection, *, id: str) -> asyncpg.Record | None:
+    return await conn.fetchrow("SELECT id, name, currency, created_at FROM organizations WHERE id = $1", id)
+
+
+async def select(conn: Connection, *, limit: int) -> list[asyncpg.Record]:
+    return list(
+        await conn.fetch(
+            "SELECT id, name, currency, created_at FROM organizations ORDER BY created_at, id LIMIT $1", limit
+        )
+    )

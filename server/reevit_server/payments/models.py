@@ -1,0 +1,29 @@
+"""Pure rules about payments: which state may follow which."""
+
+import hashlib
+import secrets
+
+CAPTURED = ("succeeded", "partially_refunded", "refunded")
+
+# Which states a deed may start from; every other one is refused.
+CONFIRMABLE = ("pending",)
+EDITABLE = ("pending", "failed")
+CANCELABLE = ("pending", "requires_action")  # once it is processing, only the provider can say how it ends
+RETRYABLE = ("failed",)
+COMPLETABLE = ("requires_action", "processing")
+REFUNDABLE = ("succeeded", "partially_refunded")
+
+
+def status_after_refund(*, amount: int, amount_refunded: int) -> str:
+    """A captured payment's status when `amount_refunded` of it has gone back."""
+    assert 0 < amount_refunded <= amount
+    return "refunded" if amount_refunded == amount else "partially_refunded"
+
+
+def new_client_secret(payment_id: str) -> str:
+    """Lets a browser confirm this one payment, and nothing else. 192 random bits; only its SHA-256 is kept."""
+    return f"{payment_id}_secret_{secrets.token_hex(24)}"
+
+
+def sha256(secret: str) -> bytes:
+    return hashlib.sha256(secret.encode()).digest()

@@ -1,0 +1,317 @@
+"""The SQL of payments and refunds."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+import asyncpg
+
+from reevit_server.core.database import Connection
+from reevit_server.core.scope import Scope
+from reevit_server.core.where import Where
+from reevit_server.payments.schemas import HistoryQuery, PaymentQuery
+
+_COLUMNS = """
+    p.id, p.org_id, p.mode, p.customer_id, p.amount, p.amount_refunded, p.currency, p.status, p.method, p.country,
+    p.reference, p.description, p.metadata, p.provider, p.connection_id, p.provider_ref_id, p.fee_amount,
+    p.failure_code, p.failure_message, p.source, p.source_id, p.next_action, p.occurred_at, p.succeeded_at,
+    p.created_at, p.updated_at,
+    (
+        SELECT c.external_id
+        FROM customers AS c
+        WHERE c.org_id = p.org_id AND c.mode = p.mode AND c.id = p.customer_id
+    ) AS external_customer_id
+"""
+_REFUND_COLUMNS = """
+    r.id, r.org_id, r.mode, r.payment_id, r.customer_id, r.amount, r.currency, r.status, r.reason,
+    r.provider_ref_id, r.occurred_at, r.created_at
+"""
+
+
+async def insert(conn: Connection, scope: Scope, *, id: str, fields: Mapping[str, Any]) -> asyncpg.Record | None:
+    """The new payment; None when its reference is taken."""
+    return await conn.fetchrow(
+        f"""
+        INSERT INTO payments AS p
+               (org_id, mode, id, customer_id, amount, currency, status, method, country, reference, description,
+                metadata, provider, provider_ref_id, fee_amount, failure_code, failure_message, source,
+                client_secret_sha256, next_action, occurred_at, succeeded_at, created_at, updated_at)
+        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22,
+                $23, $23)
+        ON CONFLICT ON CONSTRAINT payments_reference_taken DO NOTHING
+        RETURNING {_COLUMNS}
+        """,
+        scope.org_id,
+        scope.mode,
+        id,
+        fields["customer_id"],
+        fields["amount"],
+        fields["currency"],
+        fields["status"],
+        fields["method"],
+        fields["country"],
+        fields["reference"],
+        fields["description"],
+        fields["metadata"],
+        fields["provider"],
+        fields["provider_ref_id"],
+        fields["fee_amount"],
+        fields["failure_code"],
+        fields["failure_message"],
+        fields["source"],
+        fields["client_secret_sha256"],
+        fields["next_action"],
+        fields["occurred_at"],
+        fields["succeeded_at"],
+        fields["created_at"],
+    )
+
+
+async def find(conn: Connection, scope: Scope, *, id: str) -> asyncpg.Record | None:
+    return await conn.fetchrow(
+        f"SELECT {_COLUMNS} FROM payments AS p WHERE p.org_id = $1 AND p.mode = $2 AND p.id = $3",
+        scope.org_id,
+        scope.mode,
+        id,
+    )
+
+
+async def find_for_update(conn: Connection, scope: Scope, *, id: str) -> asyncpg.Record | None:
+    """The payment, locked until the transaction ends, with what checks a client_secret."""
+    return await conn.fetchrow(
+        f"""
+        SELECT {_COLUMNS}, p.client_secret_sha256
+        FROM payments AS p
+        WHERE p.org_id = $1 AND p.mode = $2 AND p.id = $3
+        FOR UPDATE OF p
+        """,
+        scope.org_id,
+        scope.mode,
+        id,
+    )
+
+
+async def find_id_by_reference(conn: Connection, scope: Scope, *, reference: str) -> str | None:
+    id: str | None = await conn.fetchval(
+        "SELECT id FROM payments WHERE org_id = $1 AND mode = $2 AND reference = $3",
+        scope.org_id,
+        scope.mode,
+        reference,
+    )
+    return id
+
+
+async def update_intent(
+    conn: Connection, scope: Scope, *, id: str, fields: Mapping[str, Any], now: datetime
+) -> asyncpg.Record:
+    """What may change before a payment is charged. Raises UniqueViolationError `payments_reference_taken`."""
+    row: asyncpg.Record = await conn.fetchrow(
+        f"""
+        UPDATE payments AS p
+        SET customer_id = $4, amount = $5, currency = $6, method = $7, country = $8, reference = $9,
+            description = $10, metadata = $11, updated_at = $12
+        WHERE p.org_id = $1 AND p.mode = $2 AND p.id = $3
+        RETURNING {_COLUMNS}
+        """,
+        scope.org_id,
+        scope.mode,
+        id,
+        fields["customer_id"],
+        fields["amount"],
+        fields["currency"],
+        fields["method"],
+        fields["country"],
+        fields["reference"],
+        fields["description"],
+        fields["metadata"],
+        now,
+    )
+    return row
+
+
+async def update_outcome(
+    conn: Connection,
+    scope: Scope,
+    *,
+    id: str,
+    status: str,
+    provider_ref_id: str | None,
+    failure_code: str | None,
+    failure_message: str | None,
+    next_action: dict[str, Any] | None,
+    now: datetime,
+) -> asyncpg.Record:
+    """Writes how an attempt went; the instant of success is now."""
+    row: asyncpg.Record = await conn.fetchrow(
+        f"""
+        UPDATE payments AS p
+        SET status = $4, provider_ref_id = coalesce($5, p.provider_ref_id), failure_code = $6, failure_message = $7,
+            next_action = $8, updated_at = $9,
+            succeeded_at = CASE WHEN $4 = 'succeeded' THEN $9::timestamptz END
+        WHERE p.org_id = $1 AND p.mode = $2 AND p.id = $3
+        RETURNING {_COLUMNS}
+        """,
+        scope.org_id,
+        scope.mode,
+        id,
+        status,
+        provider_ref_id,
+        failure_code,
+        failure_message,
+        next_action,
+        now,
+    )
+    return row
+
+
+async def update_refunded(
+    conn: Connection, scope: Scope, *, id: str, amount_refunded: int, status: str, now: datetime
+) -> asyncpg.Record:
+    row: asyncpg.Record = await conn.fetchrow(
+        f"""
+        UPDATE payments AS p
+        SET amount_refunded = $4, status = $5, updated_at = $6
+        WHERE p.org_id = $1 AND p.mode = $2 AND p.id = $3
+        RETURNING {_COLUMNS}
+        """,
+        scope.org_id,
+        scope.mode,
+        id,
+        amount_refunded,
+        status,
+        now,
+    )
+    return row
+
+
+async def insert_refund(
+    conn: Connection, scope: Scope, *, id: str, payment_id: str, amount: int, reason: str | None, now: datetime
+) -> asyncpg.Record:
+    """The refund; customer and currency are the payment's own, copied by the statement itself."""
+    row: asyncpg.Record = await conn.fetchrow(
+        f"""
+        INSERT INTO refunds AS r
+               (org_id, mode, id, payment_id, customer_id, amount, currency, status, reason, occurred_at, created_at)
+        SELECT p.org_id, p.mode, $3, p.id, p.customer_id, $5, p.currency, 'succeeded', $6, $7, $7
+        FROM payments AS p
+        WHERE p.org_id = $1 AND p.mode = $2 AND p.id = $4
+        RETURNING {_REFUND_COLUMNS}
+        """,
+        scope.org_id,
+        scope.mode,
+        id,
+        payment_id,
+        amount,
+        reason,
+        now,
+    )
+    return row
+
+
+async def select(
+    conn: Connection, scope: Scope, query: PaymentQuery, *, after: tuple[datetime, str] | None
+) -> list[asyncpg.Record]:
+    """Newest first; one row more than the page."""
+    where = _where(scope, query)
+    if after is not None:
+        where.add("(p.created_at, p.id) < ({}, {})", *after)
+    return list(
+        await conn.fetch(
+            f"""
+            SELECT {_COLUMNS}
+            FROM payments AS p
+            WHERE {where}
+            ORDER BY p.created_at DESC, p.id DESC
+            LIMIT {where.parameter(query.limit + 1)} OFFSET {where.parameter(query.offset)}
+            """,
+            *where.values,
+        )
+    )
+
+
+async def count(conn: Connection, scope: Scope, query: PaymentQuery) -> int:
+    where = _where(scope, query)
+    total: int = await conn.fetchval(f"SELECT count(*) FROM payments AS p WHERE {where}", *where.values)
+    return total
+
+
+def _where(scope: Scope, query: PaymentQuery) -> Where:
+    where = Where(scope.org_id, scope.mode)
+    where.add("p.org_id = $1 AND p.mode = $2")
+    where.add_if("p.customer_id = {}", query.customer_id)
+    where.add_if(
+        "p.customer_id = (SELECT id FROM customers WHERE org_id = $1 AND mode = $2 AND external_id = {})",
+        query.external_customer_id,
+    )
+    where.add_if("p.status = {}", query.status)
+    where.add_if("p.currency = {}", query.currency)
+    where.add_if("p.reference = {}", query.reference)
+    where.add_if("p.created_at >= {}", query.created_after)
+    where.add_if("p.created_at < {}", query.created_before)
+    return where
+
+
+async def select_of_customer(
+    conn: Connection, scope: Scope, query: HistoryQuery, *, customer_id: str, after: tuple[datetime, str] | None
+) -> list[asyncpg.Record]:
+    """A customer's payments, the latest first; one row more than the page."""
+    where = _where_of_customer(scope, query, customer_id)
+    if after is not None:
+        where.add("(p.occurred_at, p.id) < ({}, {})", *after)
+    return list(
+        await conn.fetch(
+            f"""
+            SELECT {_COLUMNS}
+            FROM payments AS p
+            WHERE {where}
+            ORDER BY p.occurred_at DESC, p.id DESC
+            LIMIT {where.parameter(query.limit + 1)} OFFSET {where.parameter(query.offset)}
+            """,
+            *where.values,
+        )
+    )
+
+
+async def count_of_customer(conn: Connection, scope: Scope, query: HistoryQuery, *, customer_id: str) -> int:
+    where = _where_of_customer(scope, query, customer_id)
+    total: int = await conn.fetchval(f"SELECT count(*) FROM payments AS p WHERE {where}", *where.values)
+    return total
+
+
+def _where_of_customer(scope: Scope, query: HistoryQuery, customer_id: str) -> Where:
+    where = Where(scope.org_id, scope.mode, customer_id)
+    where.add("p.org_id = $1 AND p.mode = $2 AND p.customer_id = $3")
+    where.add_if("p.status = {}", query.status)
+    return where
+
+
+async def select_refunds(
+    conn: Connection, scope: Scope, *, payment_id: str, after: tuple[datetime, str] | None, limit: int, offset: int
+) -> list[asyncpg.Record]:
+    """A payment's refunds, the latest first."""
+    where = Where(scope.org_id, scope.mode, payment_id)
+    where.add("r.org_id = $1 AND r.mode = $2 AND r.payment_id = $3")
+    if after is not None:
+        where.add("(r.created_at, r.id) < ({}, {})", *after)
+    return list(
+        await conn.fetch(
+            f"""
+            SELECT {_REFUND_COLUMNS}
+            FROM refunds AS r
+            WHERE {where}
+            ORDER BY r.created_at DESC, r.id DESC
+            LIMIT {where.parameter(limit)} OFFSET {where.parameter(offset)}
+            """,
+            *where.values,
+        )
+    )
+
+
+async def count_refunds(conn: Connection, scope: Scope, *, payment_id: str) -> int:
+    total: int = await conn.fetchval(
+        "SELECT count(*) FROM refunds WHERE org_id = $1 AND mode = $2 AND payment_id = $3",
+        scope.org_id,
+        scope.mode,
+        payment_id,
+    )
+    return total

@@ -1,0 +1,1 @@
+"""The outside: payment providers, each behind the same few words."""

@@ -1,0 +1,57 @@
+"""What an operator can set: `REEVIT_…` variables and options of `reevit serve`, read once at the start.
+
+`docs/settings.md` lists each (a test sees to that).
+"""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+PREFIX = "REEVIT_"
+
+
+class SettingsError(Exception):
+    """Some settings are not valid; the message names each and says why."""
+
+
+class Settings(BaseModel):
+    """Everything that can be set, with its default."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    data_dir: Annotated[Path, Field(description="Where the embedded PostgreSQL keeps its data.")] = Path(
+        "reevit-data"
+    )
+    database_url: Annotated[
+        str | None, Field(pattern=r"^postgres(ql)?://", description="A PostgreSQL (15 or newer) to use instead.")
+    ] = None
+    host: Annotated[str, Field(description="Address to listen on.")] = "127.0.0.1"
+    port: Annotated[int, Field(ge=1, le=65535, description="Port to listen on.")] = 8000
+    workers: Annotated[int, Field(ge=1, le=64, description="API processes.")] = 1
+    database_connections: Annotated[
+        int, Field(ge=2, le=200, description="Most database connections of each API process.")
+    ] = 10
+    rate_limit: Annotated[
+        float,
+        Field(ge=0, description="Requests a second per organization and mode, twice as many in a burst; 0: no limit."),
+    ] = 5000
+    log_format: Annotated[Literal["console", "json"], Field(description="How log lines look.")] = "console"
+    log_requests: Annotated[bool, Field(description="Log every request, not only what went wrong.")] = False
+
+
+def load(environ: Mapping[str, str], **options: Any) -> Settings:
+    """Settings from the environment; options that are not None win over it.
+
+    Raises SettingsError with every mistake at once.
+    """
+    given: dict[str, Any] = {
+        name: environ[PREFIX + name.upper()] for name in Settings.model_fields if PREFIX + name.upper() in environ
+    }
+    given.update({name: value for name, value in options.items() if value is not None})
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        mistakes = [f"{PREFIX}{str(fault['loc'][0]).upper()}: {fault['msg']}" for fault in error.errors()]
+        raise SettingsError("\n".join(mistakes)) from None

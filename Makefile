@@ -49,7 +49,7 @@ $(PUBLISHED)/.installed: server/tests/published_client/requirements.lock
 lock:  ## resolve the newest versions (needs uv)
 	@cd server && for out in requirements.lock requirements-dev.lock; do \
 	  group=$$(test $$out = requirements-dev.lock && echo "--group pyproject.toml:dev"); \
-	  echo "hatchling>=1.27" | uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
+	  printf "hatchling>=1.27\neditables>=0.5\n" | uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	    --no-annotate --no-header $$group pyproject.toml - --output-file $$out; done
 
 clean:

@@ -29,7 +29,7 @@ _LOG_LIMIT = 16 * 1024 * 1024  # bytes; a longer log is put aside at the next st
 _COMMAND_SECONDS = 600  # the longest that initdb, psql or a stop may take on a slow disk
 _LEAVING_SECONDS = 60  # how long one who leaves waits for another who starts or stops
 _ORPHAN_SECONDS = 30  # how long the processes of a killed PostgreSQL may take to notice its death
-_DEAF_SECONDS = 2  # how long a PostgreSQL that postmaster.pid names may be without an open socket
+_DEAF_SECONDS = 1  # how long a PostgreSQL that postmaster.pid names may be without an open socket
 _SOCKET_DIR_LIMIT = 103 - len("/.s.PGSQL.5432")  # bytes, for macOS; Linux would allow 107
 
 # Written once, when the cluster is made: whoever tunes postgresql.conf later keeps the last word.

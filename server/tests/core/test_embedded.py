@@ -34,31 +34,39 @@ SOURCES = {**os.environ, "PYTHONPATH": str(Path(embedded.__file__).parents[2])}
 as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root starts PostgreSQL as another user")
 
 
-@pytest.fixture
-def data_dir() -> Iterator[Path]:
+@contextmanager
+def place() -> Iterator[Path]:
     """Not below tmp_path: each pytest that root starts takes o+x from that folder, from under PostgreSQL."""
     top = Path(tempfile.mkdtemp(prefix="reevit-test-"))
     yield top / "data"
-    for pid_file in top.rglob("postmaster.pid"):  # only after a failed test
-        with suppress(ProcessLookupError):
-            os.kill(int(pid_file.read_text().split()[0]), signal.SIGQUIT)
     shutil.rmtree(top)
 
 
-@pytest.fixture(scope="module")
-def stopped_database() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="reevit-test-") as top:
-        with embedded.running(Path(top) / "data"):
-            pass
-        yield Path(top) / "data"
+def end(data_dir: Path) -> None:
+    with suppress(FileNotFoundError, NotADirectoryError):  # it is there only after a failed test
+        kill(postmaster(data_dir))
 
 
 @pytest.fixture
-def used_data_dir(stopped_database: Path, data_dir: Path) -> Path:
-    """A data directory that was used before, copied because making one takes longer."""
-    subprocess.run(["cp", "-a", str(stopped_database), str(data_dir)], check=True)
-    (data_dir / "postgres.log").unlink()
-    return data_dir
+def data_dir() -> Iterator[Path]:
+    with place() as fresh:
+        yield fresh
+        end(fresh)
+
+
+@pytest.fixture(scope="module")
+def one_data_dir() -> Iterator[Path]:
+    with place() as fresh:
+        with embedded.running(fresh):
+            pass
+        yield fresh
+
+
+@pytest.fixture
+def used_data_dir(one_data_dir: Path) -> Iterator[Path]:
+    """A data directory that was used before, the same for many tests: to make one takes a second."""
+    yield one_data_dir
+    end(one_data_dir)
 
 
 def ask(dsn: str, sql: str) -> Any:
@@ -184,7 +192,7 @@ async def ask(dsn):
     conn = await asyncpg.connect(dsn, timeout=10)
     assert await conn.fetchval("SELECT 1") == 1
     await conn.close()
-for _ in range(5):
+for _ in range(3):
     with embedded.running(Path(sys.argv[1]), wait_seconds=30) as dsn:
         asyncio.run(ask(dsn))
 """
@@ -244,11 +252,12 @@ def test_a_start_waits_until_the_orphans_of_a_killed_postgres_are_gone(used_data
 
     with embedded.running(used_data_dir) as dsn:
         orphan = asyncio.run(leave_an_orphan(dsn))
+    before = (used_data_dir / "postgres.log").read_text()
     refusal = "pre-existing shared memory block"
     command = [sys.executable, "-c", ONE_USER.format(deed="pass"), str(used_data_dir)]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=SOURCES) as user:
         try:
-            wait_until(lambda: refusal in (used_data_dir / "postgres.log").read_text())
+            wait_until(lambda: refusal in (used_data_dir / "postgres.log").read_text()[len(before) :])
             assert user.poll() is None
         finally:
             kill(orphan)
@@ -276,12 +285,11 @@ def test_a_pid_file_that_names_a_process_of_somebody_else_does_not_hinder(used_d
             stranger.kill()
 
 
-def test_a_copy_made_from_a_running_cluster_is_not_taken_for_it(used_data_dir: Path) -> None:
-    copy = used_data_dir.with_name("copy")
+def test_a_copy_made_from_a_running_cluster_is_not_taken_for_it(used_data_dir: Path, data_dir: Path) -> None:
     with embedded.running(used_data_dir) as dsn:
-        subprocess.run(["cp", "-a", str(used_data_dir), str(copy)], check=True)
+        subprocess.run(["cp", "-a", str(used_data_dir), str(data_dir)], check=True)
         ask(dsn, "CREATE TABLE only_in_the_first (here int)")
-        with embedded.running(copy) as dsn_of_copy:
+        with embedded.running(data_dir) as dsn_of_copy:
             assert ask(dsn_of_copy, "SELECT to_regclass('only_in_the_first')::text") is None
         assert ask(dsn, "SELECT to_regclass('only_in_the_first')::text") == "only_in_the_first"
 
@@ -299,41 +307,42 @@ def test_a_start_killed_while_it_makes_the_cluster_leaves_nothing_that_confuses(
 
 
 @pytest.mark.parametrize("name", ["long/" * 30, "odd 'name', \"$HOME\" `id` ü;\\"])
-def test_any_path_will_do(data_dir: Path, name: str) -> None:
-    place = data_dir / name
-    with embedded.running(place) as dsn:
-        assert ask(dsn, "SELECT 1") == 1
-        with another_process(place):
-            socket_dir = Path(ask(embedded.admin_dsn(dsn), "SHOW unix_socket_directories"))
-        assert stat.S_IMODE(socket_dir.stat().st_mode) == 0o700
-        assert not socket_dir.is_relative_to(data_dir)
-        kill(postmaster(place))
-    with embedded.running(place) as dsn:
-        assert ask(dsn, "SELECT 1") == 1
-    assert stopped(place)
-    socket_dir.rmdir()
-
-
-def test_a_socket_directory_that_another_user_prepared_is_refused(
-    data_dir: Path, monkeypatch: pytest.MonkeyPatch
+def test_any_path_will_do_even_after_a_move(
+    used_data_dir: Path, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    shared = data_dir.with_name("tmp")
-    shared.mkdir()
-    monkeypatch.setattr(tempfile, "tempdir", str(shared))
-    place = data_dir / ("long/" * 30)
-    with embedded.running(place):
-        (trap,) = shared.iterdir()
-    trap.chmod(0o755)
-    with pytest.raises(embedded.EmbeddedPostgresError, match="cannot hold a private socket"):
-        embedded.running(place).__enter__()
+    sockets = used_data_dir.with_name("sockets")
+    sockets.mkdir()
+    monkeypatch.setattr(tempfile, "tempdir", str(sockets))
+    moved = used_data_dir.parent / name
+    moved.parent.mkdir(parents=True, exist_ok=True)
+    used_data_dir.rename(moved)
+    try:
+        with embedded.running(moved) as dsn, another_process(moved):
+            assert ask(dsn, "SELECT 1") == 1
+            (private,) = sockets.iterdir()
+            assert stat.S_IMODE(private.stat().st_mode) == 0o700
+            kill(postmaster(moved))
+        with embedded.running(moved) as dsn:
+            assert ask(dsn, "SELECT 1") == 1
+        assert stopped(moved)
+        private.chmod(0o755)  # as if another user had prepared it
+        with pytest.raises(embedded.EmbeddedPostgresError, match="cannot hold a private socket"):
+            embedded.running(moved).__enter__()
+    finally:
+        moved.rename(used_data_dir)
+        shutil.rmtree(sockets)
 
 
 def test_a_damaged_cluster_is_an_error_that_names_the_log_and_the_reason(used_data_dir: Path) -> None:
     with embedded.running(used_data_dir):
         pass
-    (used_data_dir / "postgres/PG_VERSION").write_text("99\n")
-    with pytest.raises(embedded.EmbeddedPostgresError) as caught:
-        embedded.running(used_data_dir).__enter__()
+    version = used_data_dir / "postgres/PG_VERSION"
+    version.write_text("99\n")
+    try:
+        with pytest.raises(embedded.EmbeddedPostgresError) as caught:
+            embedded.running(used_data_dir).__enter__()
+    finally:
+        version.write_text("18\n")
     assert str(used_data_dir / "postgres.log") in str(caught.value)
     assert "PostgreSQL version 99" in str(caught.value)
     assert "shut down" not in str(caught.value)  # that is the log of the time before
@@ -362,7 +371,7 @@ def test_a_start_that_takes_longer_than_allowed_is_given_up(data_dir: Path) -> N
 
 
 def test_a_long_log_is_put_aside(used_data_dir: Path) -> None:
-    with (used_data_dir / "postgres.log").open("w") as log:
+    with (used_data_dir / "postgres.log").open("a") as log:
         log.truncate(17 * 1024 * 1024)
     with embedded.running(used_data_dir):
         pass

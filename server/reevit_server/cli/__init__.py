@@ -1,0 +1,34 @@
+"""`reevit`: the operator's command line. Third composition root, beside `app.py` and `worker.py`."""
+
+import sys
+
+import typer
+
+from reevit_server.cli import keys, maintenance, orgs, serve
+from reevit_server.cli.connection import fail
+from reevit_server.core.embedded import EmbeddedPostgresError
+from reevit_server.core.errors import AppError
+from reevit_server.core.migrations import MigrationError
+from reevit_server.settings import SettingsError
+
+cli = typer.Typer(
+    name="reevit",
+    help="The customer registry for payments. Every command works whether or not the server runs.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+cli.command("serve")(serve.serve)
+cli.add_typer(orgs.cli, name="orgs")
+cli.add_typer(keys.cli, name="keys")
+cli.command("migrate")(maintenance.migrate)
+
+
+def main() -> None:
+    """Runs a command. Expected trouble is one sentence on standard error and exit status 1."""
+    try:
+        cli()
+    except (SettingsError, EmbeddedPostgresError, MigrationError) as error:
+        sys.exit(fail(str(error)))
+    except AppError as error:
+        sys.exit(fail(error.message))

@@ -1,0 +1,95 @@
+"""How commands reach the data: the embedded database in a folder, or any PostgreSQL by its address."""
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+from typing import Annotated, Any, TypeVar
+
+import asyncpg
+import typer
+from rich.console import Console
+
+from reevit_server import organizations
+from reevit_server.core import embedded, migrations
+from reevit_server.core.database import Database
+from reevit_server.core.scope import Mode, Scope
+from reevit_server.settings import Settings, load
+
+T = TypeVar("T")
+
+DataDir = Annotated[
+    Path | None, typer.Option("--data-dir", help="Where the embedded PostgreSQL keeps its data. [REEVIT_DATA_DIR]")
+]
+DatabaseUrl = Annotated[
+    str | None, typer.Option("--database-url", help="A PostgreSQL to use instead. [REEVIT_DATABASE_URL]")
+]
+Org = Annotated[str, typer.Option("--org", help="The organization's id, org_…")]
+ModeOption = Annotated[str, typer.Option("--mode", help="test or live")]
+Json = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
+
+stdout = Console(highlight=False, soft_wrap=True)
+stderr = Console(stderr=True, highlight=False, soft_wrap=True)
+
+
+def fail(message: str) -> int:
+    """Says what went wrong on standard error; the exit status."""
+    stderr.print(f"[red]Error:[/red] {message}", markup=True)
+    return 1
+
+
+def settings(**options: Any) -> Settings:
+    """The settings from the environment and a command's options."""
+    return load(os.environ, **options)
+
+
+@contextmanager
+def dsn(chosen: Settings) -> Iterator[str]:
+    """The database's address; the embedded one runs at least as long as the block."""
+    if chosen.database_url is not None:
+        yield chosen.database_url
+    else:
+        with embedded.running(chosen.data_dir) as address:
+            yield address
+
+
+@asynccontextmanager
+async def database(address: str) -> AsyncIterator[Database]:
+    """The database, with the schema brought up to date."""
+    try:
+        await migrations.migrate(address)
+        db = await Database.open(address, connections_max=4)
+    except (OSError, asyncpg.PostgresError) as error:
+        raise embedded.EmbeddedPostgresError(
+            f"The database cannot be reached: {error}. Check --database-url and that PostgreSQL runs."
+        ) from None
+    async with db:
+        yield db
+
+
+def run(
+    command: "Any", *, data_dir: Path | None = None, database_url: str | None = None
+) -> Any:
+    """Runs `command(db)` against the chosen database."""
+
+    async def with_database(address: str) -> Any:
+        async with database(address) as db:
+            return await command(db)
+
+    with dsn(settings(data_dir=data_dir, database_url=database_url)) as address:
+        return asyncio.run(with_database(address))
+
+
+def mode_of(text: str) -> Mode:
+    if text == "live":
+        return "live"
+    if text != "test":
+        raise typer.BadParameter("choose test or live", param_hint="--mode")
+    return "test"
+
+
+async def scope_of(db: Database, org: str, mode: Mode) -> Scope:
+    """The organization's scope. Raises OrganizationNotFound."""
+    async with db.read() as conn:
+        return Scope((await organizations.get(conn, id=org))["id"], mode)

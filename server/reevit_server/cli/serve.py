@@ -1,0 +1,158 @@
+"""`reevit serve`: database, API and background work under one supervisor."""
+
+import asyncio
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from reevit_server import organizations
+from reevit_server.cli.connection import DatabaseUrl, DataDir, database, dsn, fail, settings, stderr, stdout
+from reevit_server.cli.orgs import create_with_keys
+from reevit_server.core import logs
+from reevit_server.settings import PREFIX, Settings
+
+_DRAIN_SECONDS = 25
+_PORT_SECONDS = 5
+_RESTART_SECONDS = 1
+
+
+def serve(
+    host: Annotated[str | None, typer.Option(help="Address to listen on. [REEVIT_HOST; 127.0.0.1]")] = None,
+    port: Annotated[int | None, typer.Option(help="Port to listen on. [REEVIT_PORT; 8000]")] = None,
+    workers: Annotated[int | None, typer.Option(help="API processes. [REEVIT_WORKERS; 1]")] = None,
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+    demo: Annotated[
+        bool, typer.Option("--demo", help="On the first run, create a Demo organization and show its test key.")
+    ] = False,
+) -> None:
+    """Run the API and background work; without --database-url, PostgreSQL too."""
+    chosen = settings(host=host, port=port, workers=workers, data_dir=data_dir, database_url=database_url)
+    logs.configure(chosen.log_format)
+    _wait_for_port(chosen)
+    signal.signal(signal.SIGTERM, _leave)  # until Granian takes it over
+    with dsn(chosen) as address:
+        asyncio.run(_prepare(chosen, address, demo=demo))
+        _pass_on(chosen, address)
+        with _background():
+            _serve_api(chosen)
+
+
+def from_environment() -> object:
+    """The ASGI application of one API process, as Granian calls for it."""
+    from reevit_server.app import create_app
+    from reevit_server.core import lifeline
+
+    lifeline.hold()
+    chosen = settings()
+    logs.configure(chosen.log_format)
+    assert chosen.database_url is not None, "serve() passes it on"
+    return create_app(chosen, chosen.database_url)
+
+
+def _leave(*_: object) -> None:
+    sys.exit(0)
+
+
+def _wait_for_port(chosen: Settings) -> None:
+    """A server that was just killed may hold its port a moment longer; anybody else keeps it."""
+    deadline = time.monotonic() + _PORT_SECONDS
+    while True:
+        with socket.socket(socket.AF_INET6 if ":" in chosen.host else socket.AF_INET) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((chosen.host, chosen.port))
+                return
+            except OSError as error:
+                if time.monotonic() > deadline:
+                    reason = f"Cannot listen on {chosen.host}:{chosen.port}: {error.strerror}."
+                    raise typer.Exit(fail(f"{reason} Choose another with --port.")) from None
+        time.sleep(0.2)
+
+
+async def _prepare(chosen: Settings, address: str, *, demo: bool) -> None:
+    """Brings the schema up to date and says where to begin."""
+    async with database(address) as db:
+        base = f"http://{'localhost' if chosen.host in ('127.0.0.1', '0.0.0.0') else chosen.host}:{chosen.port}"
+        stdout.print(f"\n  [bold]Reevit Customers[/bold]  {base}   (API reference: {base}/docs)")
+        async with db.read() as conn:
+            known = await organizations.select(conn)
+        if known:
+            stdout.print(f"  {len(known)} organization(s); a further key: reevit keys create --org {known[0]['id']}\n")
+            return
+        if not demo:
+            stdout.print('  No organization yet; create one: reevit orgs create "My shop" --currency GHS\n')
+            return
+        created = await create_with_keys(db, name="Demo", currency="GHS")
+        stdout.print(f"  Demo organization {created['org_id']}, its test key (shown this once):\n")
+        stdout.print(f"    {created['test_key']}\n")
+        stdout.print("  Try it:\n")
+        stdout.print(
+            f"    curl {base}/v1/customers -H 'X-Reevit-Key: {created['test_key']}' "
+            """-H 'Content-Type: application/json' -d '{"external_id": "usr_1234", "name": "Ada Lovelace"}'""",
+            markup=False,
+        )
+        stdout.print()
+
+
+def _pass_on(chosen: Settings, address: str) -> None:
+    """Settings reach the child processes as the environment that they read them from."""
+    for name, value in chosen.model_dump(mode="json", exclude_none=True).items():
+        os.environ[PREFIX + name.upper()] = str(value)
+    os.environ[PREFIX + "DATABASE_URL"] = address
+
+
+@contextmanager
+def _background() -> Iterator[None]:
+    """The background process, started again should it ever end by itself."""
+    stopping = threading.Event()
+
+    def supervise() -> None:
+        while not stopping.is_set():
+            process = subprocess.Popen([sys.executable, "-m", "reevit_server.worker"])  # noqa: S603 - our own module
+            while process.poll() is None and not stopping.wait(0.2):
+                pass
+            if stopping.is_set():
+                process.terminate()
+                process.wait(_DRAIN_SECONDS)
+                return
+            stderr.print(f"The background process ended with status {process.returncode}; starting it again.")
+            stopping.wait(_RESTART_SECONDS)
+
+    supervisor = threading.Thread(target=supervise, name="background")
+    supervisor.start()
+    try:
+        yield
+    finally:
+        stopping.set()
+        supervisor.join()
+
+
+def _serve_api(chosen: Settings) -> None:
+    from granian import Granian
+    from granian.constants import Interfaces, Loops
+    from granian.log import LogLevels
+
+    Granian(
+        "reevit_server.cli.serve:from_environment",
+        factory=True,
+        address=chosen.host,
+        port=chosen.port,
+        interface=Interfaces.ASGI,
+        loop=Loops.uvloop,
+        workers=chosen.workers,
+        websockets=False,
+        respawn_failed_workers=True,
+        workers_kill_timeout=_DRAIN_SECONDS,
+        log_level=LogLevels.warning,
+    ).serve()

@@ -1,0 +1,108 @@
+"""The ground every test stands on: a real PostgreSQL, a template database, and a merchant of one's own.
+
+Tests share a database (one per worker process) and keep apart as merchants do: each has its own organization.
+"""
+
+import asyncio
+import os
+import uuid
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import asyncpg
+import pytest
+from hypothesis import HealthCheck, settings
+from reevit_server.app import create_app
+from reevit_server.core import embedded, migrations
+from reevit_server.core.database import Database
+from reevit_server.settings import Settings
+
+from tests.makers import Api, Merchant, make_merchant
+
+settings.register_profile("reevit", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+settings.load_profile("reevit")
+
+_TEMPLATE = "reevit_template"
+
+
+@pytest.fixture(scope="session")
+def shared_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One folder for all workers of a run."""
+    base = tmp_path_factory.getbasetemp()
+    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+
+@pytest.fixture(scope="session")
+def postgres(shared_dir: Path) -> Iterator[str]:
+    """A PostgreSQL for the whole run; whichever worker ends last stops it."""
+    with embedded.running(shared_dir / "data") as dsn:
+        yield embedded.admin_dsn(dsn)
+
+
+@pytest.fixture(scope="session")
+def dsn(postgres: str) -> Iterator[str]:
+    """A migrated database of this worker's own, cloned from the template."""
+    name = f"test_{uuid.uuid4().hex}"
+    asyncio.run(_clone(postgres, name))
+    yield _in_database(postgres, name)
+    asyncio.run(_execute(postgres, f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+@pytest.fixture
+def empty_dsn(postgres: str) -> Iterator[str]:
+    """A migrated database for this test alone, for what looks at all organizations."""
+    name = f"test_{uuid.uuid4().hex}"
+    asyncio.run(_clone(postgres, name))
+    yield _in_database(postgres, name)
+    asyncio.run(_execute(postgres, f"DROP DATABASE {name} WITH (FORCE)"))
+
+
+@pytest.fixture(scope="session")
+async def db(dsn: str) -> AsyncIterator[Database]:
+    async with await Database.open(dsn, connections_max=20) as database:
+        yield database
+
+
+@pytest.fixture(scope="session")
+async def api(dsn: str) -> AsyncIterator[Api]:
+    """The application, started; requests reach it without a network."""
+    async with Api(create_app(Settings(rate_limit=0, database_connections=20), dsn)) as started:
+        yield started
+
+
+@pytest.fixture
+async def merchant(db: Database, api: Api) -> Merchant:
+    """An organization nobody else uses, with a client for each mode."""
+    return await make_merchant(db, api)
+
+
+@pytest.fixture
+async def other(db: Database, api: Api) -> Merchant:
+    """Somebody else's organization."""
+    return await make_merchant(db, api)
+
+
+def _in_database(dsn: str, name: str) -> str:
+    return dsn.replace("/postgres?", f"/{name}?")
+
+
+async def _execute(dsn: str, statement: str, *arguments: object) -> None:
+    conn = await asyncpg.connect(dsn)
+    try:
+        await conn.execute(statement, *arguments)
+    finally:
+        await conn.close()
+
+
+async def _clone(postgres: str, name: str) -> None:
+    """A fresh database; the first to need one makes the template, the others wait for it."""
+    conn = await asyncpg.connect(postgres)
+    try:
+        await conn.execute("SELECT pg_advisory_lock(1)")
+        if not await conn.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", _TEMPLATE):
+            await conn.execute(f"CREATE DATABASE {_TEMPLATE}_new")
+            await migrations.migrate(_in_database(postgres, f"{_TEMPLATE}_new"))
+            await conn.execute(f"ALTER DATABASE {_TEMPLATE}_new RENAME TO {_TEMPLATE}")
+        await conn.execute(f"CREATE DATABASE {name} TEMPLATE {_TEMPLATE}")
+    finally:
+        await conn.close()

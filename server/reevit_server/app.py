@@ -4,6 +4,7 @@ from typing import Any
 
 from fastapi import FastAPI
 
+from reevit_server.analytics.api import router as analytics
 from reevit_server.api_keys import Authenticator
 from reevit_server.api_keys.api import router as api_keys
 from reevit_server.core import clock, probes
@@ -15,7 +16,7 @@ from reevit_server.customers.api import router as customers
 from reevit_server.payments.api import router as payments
 from reevit_server.settings import Settings
 
-ROUTERS = (customers, payments, api_keys, probes.router)
+ROUTERS = (customers, payments, analytics, api_keys, probes.router)
 
 
 def describe() -> FastAPI:

@@ -25,7 +25,8 @@ class Settings(BaseModel):
         "reevit-data"
     )
     database_url: Annotated[
-        str | None, Field(pattern=r"^postgres(ql)?://", description="A PostgreSQL (15 or newer) to use instead.")
+        str | None,
+        Field(pattern=r"^postgres(ql)?://", description="A PostgreSQL (15 or newer) to use instead."),
     ] = None
     host: Annotated[str, Field(description="Address to listen on.")] = "127.0.0.1"
     port: Annotated[int, Field(ge=1, le=65535, description="Port to listen on.")] = 8000
@@ -35,7 +36,10 @@ class Settings(BaseModel):
     ] = 10
     rate_limit: Annotated[
         float,
-        Field(ge=0, description="Requests a second per organization and mode, twice as many in a burst; 0: no limit."),
+        Field(
+            ge=0,
+            description="Requests a second per organization and mode, twice as many in a burst; 0: no limit.",
+        ),
     ] = 5000
     log_format: Annotated[Literal["console", "json"], Field(description="How log lines look.")] = "console"
     log_requests: Annotated[bool, Field(description="Log every request, not only what went wrong.")] = False
@@ -47,7 +51,9 @@ def load(environ: Mapping[str, str], **options: Any) -> Settings:
     Raises SettingsError with every mistake at once.
     """
     given: dict[str, Any] = {
-        name: environ[PREFIX + name.upper()] for name in Settings.model_fields if PREFIX + name.upper() in environ
+        name: environ[PREFIX + name.upper()]
+        for name in Settings.model_fields
+        if PREFIX + name.upper() in environ
     }
     given.update({name: value for name, value in options.items() if value is not None})
     try:

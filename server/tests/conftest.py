@@ -5,6 +5,8 @@ Tests share a database (one per worker process) and keep apart as merchants do: 
 
 import asyncio
 import os
+import shutil
+import tempfile
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -12,24 +14,40 @@ from pathlib import Path
 import asyncpg
 import pytest
 from hypothesis import HealthCheck, settings
+
 from reevit_server.app import create_app
 from reevit_server.core import embedded, migrations
 from reevit_server.core.database import Database
 from reevit_server.settings import Settings
-
 from tests.makers import Api, Merchant, make_merchant
 
-settings.register_profile("reevit", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+settings.register_profile(
+    "reevit", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
 settings.load_profile("reevit")
 
 _TEMPLATE = "reevit_template"
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Whoever started the run takes its folder away, after the last worker has stopped PostgreSQL."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        shutil.rmtree(_shared_dir(session.config), ignore_errors=True)
+
+
 @pytest.fixture(scope="session")
-def shared_dir(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """One folder for all workers of a run."""
-    base = tmp_path_factory.getbasetemp()
-    return base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+def shared_dir(request: pytest.FixtureRequest) -> Path:
+    """One folder for all workers of a run.
+
+    Not pytest's own: run as root, pytest closes that to others, and so to PostgreSQL, which cannot be root.
+    """
+    return _shared_dir(request.config)
+
+
+def _shared_dir(config: pytest.Config) -> Path:
+    run = os.environ.get("PYTEST_XDIST_TESTRUNUID") or f"{os.getpid()}"
+    uid = getattr(config, "workerinput", {}).get("testrunuid", run)
+    return Path(tempfile.gettempdir()) / f"reevit-tests-{uid}"
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Self
 
 import httpx
+
 from reevit_server import api_keys, organizations
 from reevit_server.core.clock import utc_now
 from reevit_server.core.database import Database
@@ -61,7 +62,9 @@ class Merchant:
 
     async def payment(self, **fields: Any) -> dict[str, Any]:
         """A payment in test mode: 150.00 GHS, succeeded, unless said otherwise."""
-        return created(await self.test.post("/v1/payments", json={"amount": 15000, "currency": "GHS", **fields}))
+        return created(
+            await self.test.post("/v1/payments", json={"amount": 15000, "currency": "GHS", **fields})
+        )
 
     async def refund(self, payment_id: str, **fields: Any) -> dict[str, Any]:
         return created(await self.test.post(f"/v1/payments/{payment_id}/refund", json=fields))

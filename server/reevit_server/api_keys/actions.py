@@ -47,7 +47,12 @@ async def create(
 
 
 async def select(
-    conn: Connection, scope: Scope, *, after: tuple[datetime, str] | None = None, limit: int = 100, offset: int = 0
+    conn: Connection,
+    scope: Scope,
+    *,
+    after: tuple[datetime, str] | None = None,
+    limit: int = 100,
+    offset: int = 0,
 ) -> list[asyncpg.Record]:
     """Keys, newest first."""
     return await store.select(conn, scope, after=after, limit=limit, offset=offset)

@@ -17,7 +17,16 @@ _ALPHABET = "0123456789ABCDEFGHJKMNPQRSTVWXYZabcdefghjkmnpqrstvwxyz"
 _KEY = re.compile(r"pfk_(test|live)_([0-9A-Za-z]{12})\.([0-9A-Za-z]{52})")
 _CHECKSUM_LENGTH = 6
 
-_NOUNS = ("customers", "payments", "subscriptions", "invoices", "webhooks", "workflows", "checkout", "api_keys")
+_NOUNS = (
+    "customers",
+    "payments",
+    "subscriptions",
+    "invoices",
+    "webhooks",
+    "workflows",
+    "checkout",
+    "api_keys",
+)
 SCOPES = tuple(f"{noun}:{right}" for noun in _NOUNS for right in ("read", "write"))
 
 

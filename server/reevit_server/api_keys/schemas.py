@@ -22,7 +22,9 @@ class ApiKeyCreate(BaseModel):
     name: Annotated[str | None, Field(min_length=1, max_length=200, description="What it is for.")] = None
     scopes: Annotated[
         list[Scope] | None,
-        Field(min_length=1, max_length=len(SCOPES), description="What it may do; default: all that yours may."),
+        Field(
+            min_length=1, max_length=len(SCOPES), description="What it may do; default: all that yours may."
+        ),
         AfterValidator(lambda scopes: scopes and _unique(scopes)),
     ] = None
 

@@ -4,7 +4,7 @@ from datetime import datetime
 
 import asyncpg
 
-from reevit_server.core.database import Connection
+from reevit_server.core.database import Connection, fetch_one
 from reevit_server.core.scope import Scope
 
 _COLUMNS = """
@@ -23,7 +23,8 @@ async def insert(
     scopes: list[str],
     now: datetime,
 ) -> asyncpg.Record:
-    row: asyncpg.Record = await conn.fetchrow(
+    return await fetch_one(
+        conn,
         f"""
         INSERT INTO api_keys (org_id, mode, id, public_id, secret_sha256, name, scopes, created_at)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8)
@@ -38,7 +39,6 @@ async def insert(
         scopes,
         now,
     )
-    return row
 
 
 async def find_by_public_id(conn: Connection, public_id: str) -> asyncpg.Record | None:

@@ -22,6 +22,7 @@ cli.command("serve")(serve.serve)
 cli.add_typer(orgs.cli, name="orgs")
 cli.add_typer(keys.cli, name="keys")
 cli.command("migrate")(maintenance.migrate)
+cli.command("verify")(maintenance.verify)
 
 
 def main() -> None:

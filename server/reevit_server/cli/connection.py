@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
@@ -20,7 +20,8 @@ from reevit_server.settings import Settings, load
 T = TypeVar("T")
 
 DataDir = Annotated[
-    Path | None, typer.Option("--data-dir", help="Where the embedded PostgreSQL keeps its data. [REEVIT_DATA_DIR]")
+    Path | None,
+    typer.Option("--data-dir", help="Where the embedded PostgreSQL keeps its data. [REEVIT_DATA_DIR]"),
 ]
 DatabaseUrl = Annotated[
     str | None, typer.Option("--database-url", help="A PostgreSQL to use instead. [REEVIT_DATABASE_URL]")
@@ -68,9 +69,7 @@ async def database(address: str) -> AsyncIterator[Database]:
         yield db
 
 
-def run(
-    command: "Any", *, data_dir: Path | None = None, database_url: str | None = None
-) -> Any:
+def run(command: "Any", *, data_dir: Path | None = None, database_url: str | None = None) -> Any:
     """Runs `command(db)` against the chosen database."""
 
     async def with_database(address: str) -> Any:

@@ -7,7 +7,17 @@ import asyncpg
 import typer
 
 from reevit_server import api_keys
-from reevit_server.cli.connection import DatabaseUrl, DataDir, Json, ModeOption, Org, mode_of, run, scope_of, stdout
+from reevit_server.cli.connection import (
+    DatabaseUrl,
+    DataDir,
+    Json,
+    ModeOption,
+    Org,
+    mode_of,
+    run,
+    scope_of,
+    stdout,
+)
 from reevit_server.core.clock import utc_now
 from reevit_server.core.database import Database
 
@@ -19,7 +29,9 @@ def create(
     org: Org,
     mode: ModeOption = "test",
     name: Annotated[str | None, typer.Option(help="What it is for.")] = None,
-    scope: Annotated[list[str] | None, typer.Option(help="Repeatable, such as customers:read; default: all.")] = None,
+    scope: Annotated[
+        list[str] | None, typer.Option(help="Repeatable, such as customers:read; default: all.")
+    ] = None,
     data_dir: DataDir = None,
     database_url: DatabaseUrl = None,
     as_json: Json = False,
@@ -63,7 +75,9 @@ def list_(
     for row in rows:
         state = "revoked" if row["revoked_at"] else "active"
         if as_json:
-            typer.echo(json.dumps({"id": row["id"], "prefix": row["prefix"], "name": row["name"], "state": state}))
+            typer.echo(
+                json.dumps({"id": row["id"], "prefix": row["prefix"], "name": row["name"], "state": state})
+            )
         else:
             typer.echo(f"{row['id']}  {row['prefix']}  {state}  {row['name'] or ''}".rstrip())
 

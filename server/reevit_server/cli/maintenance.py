@@ -1,11 +1,18 @@
-"""`reevit migrate`: the schema, brought up to this version."""
+"""`reevit migrate` and `reevit verify`: the schema brought up to date, the totals proven."""
 
 import asyncio
+import json
+from typing import Annotated
 
 import typer
 
-from reevit_server.cli.connection import DatabaseUrl, DataDir, dsn, settings
+from reevit_server import analytics, organizations
+from reevit_server.cli.connection import DatabaseUrl, DataDir, Json, dsn, run, settings, stderr
 from reevit_server.core import migrations
+from reevit_server.core.database import Database
+from reevit_server.core.scope import Scope
+
+_SHOWN_MAX = 100
 
 
 def migrate(data_dir: DataDir = None, database_url: DatabaseUrl = None) -> None:
@@ -16,3 +23,44 @@ def migrate(data_dir: DataDir = None, database_url: DatabaseUrl = None) -> None:
         typer.echo(f"applied {name}")
     if not applied:
         typer.echo("The schema is up to date.")
+
+
+def verify(
+    org: Annotated[str | None, typer.Option("--org", help="Only this organization.")] = None,
+    data_dir: DataDir = None,
+    database_url: DatabaseUrl = None,
+    as_json: Json = False,
+) -> None:
+    """Fold every total again from payments and refunds. Exit status 1, and the drift listed, if any differs."""
+
+    async def command(db: Database) -> tuple[int, list[analytics.Drift]]:
+        return await _verified(db, org)
+
+    scopes, drift = run(command, data_dir=data_dir, database_url=database_url)
+    if as_json:
+        typer.echo(json.dumps({"checked": scopes, "drift": [found._asdict() for found in drift]}))
+    else:
+        for found in drift[:_SHOWN_MAX]:
+            typer.echo(
+                f"{found.org_id} {found.mode} {found.subject}: {found.figure} is kept as {found.stored}, "
+                f"but adds up to {found.recomputed}"
+            )
+        if len(drift) > _SHOWN_MAX:
+            typer.echo(f"... and {len(drift) - _SHOWN_MAX} more; --json lists all.")
+        typer.echo(f"drift {len(drift)} in {scopes} ledgers (organization and mode)")
+    if drift:
+        raise typer.Exit(1)
+
+
+async def _verified(db: Database, org: str | None) -> tuple[int, list[analytics.Drift]]:
+    async with db.read() as conn:
+        orgs = [await organizations.get(conn, id=org)] if org else await organizations.select(conn)
+    scopes = [Scope(row["id"], mode) for row in orgs for mode in ("test", "live")]
+    drift: list[analytics.Drift] = []
+    with stderr.status("Verifying ...") as status:
+        for number, scope in enumerate(scopes, 1):
+            status.update(f"Verifying {scope.org_id} {scope.mode} ({number} of {len(scopes)}) ...")
+            async with db.snapshot() as conn:
+                await conn.execute("SET LOCAL statement_timeout = 0")
+                drift += [found async for found in analytics.verify(conn, scope)]
+    return len(scopes), drift

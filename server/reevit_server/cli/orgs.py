@@ -36,7 +36,8 @@ async def create_with_keys(db: Database, *, name: str, currency: str) -> dict[st
 def create(
     name: Annotated[str, typer.Argument(help="Its name.")],
     currency: Annotated[
-        str, typer.Option(callback=_currency, help="ISO 4217; what rankings speak of when a request names none.")
+        str,
+        typer.Option(callback=_currency, help="ISO 4217; what rankings speak of when a request names none."),
     ] = "GHS",
     data_dir: DataDir = None,
     database_url: DatabaseUrl = None,

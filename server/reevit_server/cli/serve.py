@@ -10,7 +10,6 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -33,7 +32,8 @@ def serve(
     data_dir: DataDir = None,
     database_url: DatabaseUrl = None,
     demo: Annotated[
-        bool, typer.Option("--demo", help="On the first run, create a Demo organization and show its test key.")
+        bool,
+        typer.Option("--demo", help="On the first run, create a Demo organization and show its test key."),
     ] = False,
 ) -> None:
     """Run the API and background work; without --database-url, PostgreSQL too."""
@@ -83,12 +83,15 @@ def _wait_for_port(chosen: Settings) -> None:
 async def _prepare(chosen: Settings, address: str, *, demo: bool) -> None:
     """Brings the schema up to date and says where to begin."""
     async with database(address) as db:
-        base = f"http://{'localhost' if chosen.host in ('127.0.0.1', '0.0.0.0') else chosen.host}:{chosen.port}"
+        nearby = chosen.host in ("127.0.0.1", "0.0.0.0")  # noqa: S104 - compared, not bound
+        base = f"http://{'localhost' if nearby else chosen.host}:{chosen.port}"
         stdout.print(f"\n  [bold]Reevit Customers[/bold]  {base}   (API reference: {base}/docs)")
         async with db.read() as conn:
             known = await organizations.select(conn)
         if known:
-            stdout.print(f"  {len(known)} organization(s); a further key: reevit keys create --org {known[0]['id']}\n")
+            stdout.print(
+                f"  {len(known)} organization(s); a further key: reevit keys create --org {known[0]['id']}\n"
+            )
             return
         if not demo:
             stdout.print('  No organization yet; create one: reevit orgs create "My shop" --currency GHS\n')
@@ -119,7 +122,7 @@ def _background() -> Iterator[None]:
 
     def supervise() -> None:
         while not stopping.is_set():
-            process = subprocess.Popen([sys.executable, "-m", "reevit_server.worker"])  # noqa: S603 - our own module
+            process = subprocess.Popen([sys.executable, "-m", "reevit_server.worker"])
             while process.poll() is None and not stopping.wait(0.2):
                 pass
             if stopping.is_set():

@@ -1,10 +1,9 @@
 """The road to PostgreSQL: a pool that never waits long, and transactions that end where they began."""
 
-import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
-from typing import Any, Self
+from typing import Any, Protocol, Self
 
 import asyncpg
 import orjson
@@ -13,6 +12,15 @@ from asyncpg.pool import PoolConnectionProxy
 from reevit_server.core.errors import Unavailable
 
 Connection = PoolConnectionProxy
+
+
+class Row(Protocol):
+    """A row of a result, or a mapping in its shape."""
+
+    def keys(self) -> Iterable[str]: ...
+
+    def __getitem__(self, column: str, /) -> Any: ...
+
 
 ACQUIRE_SECONDS = 2
 SESSION = {
@@ -77,7 +85,7 @@ class Database:
         """
         try:
             conn = await self._pool.acquire(timeout=ACQUIRE_SECONDS)
-        except (TimeoutError, asyncio.TimeoutError):
+        except TimeoutError:
             raise Unavailable("All database connections are busy; send the request again.") from None
         try:
             yield conn
@@ -95,6 +103,13 @@ class Database:
         """A read-only transaction in which every statement sees the same instant (for reports, exports)."""
         async with self.read() as conn, conn.transaction(isolation="repeatable_read", readonly=True):
             yield conn
+
+
+async def fetch_one(conn: Connection, statement: str, *values: Any) -> asyncpg.Record:
+    """The row of a statement that always gives one: INSERT .. RETURNING, UPDATE of a row that is locked."""
+    row = await conn.fetchrow(statement, *values)
+    assert row is not None, "this statement always gives a row"
+    return row
 
 
 async def _teach_json(conn: Any) -> None:

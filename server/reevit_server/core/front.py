@@ -105,7 +105,9 @@ class Front:
             answer = Answer(503, unavailable.body(request_id), unavailable.headers)
         except ClientLeft:
             return
-        except Exception:  # the last resort: a bug is logged whole, and told to the client without its details
+        except (
+            Exception
+        ):  # the last resort: a bug is logged whole, and told to the client without its details
             log.exception("unexpected_error", request_id=request_id, path=door and door.template)
             answer = Answer(500, ServerError().body(request_id))
         seconds = time.perf_counter() - started

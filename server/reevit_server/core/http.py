@@ -12,6 +12,7 @@ from reevit_server.core.answer import Answer
 from reevit_server.core.database import Connection, Database
 from reevit_server.core.scope import Scope
 
+
 @dataclass(slots=True)
 class Request:
     """What a door knows about its request, after the front has checked the key."""

@@ -8,18 +8,15 @@ import hashlib
 import random
 from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 import asyncpg
 import orjson
 
 from reevit_server.core.answer import Answer
-from reevit_server.core.database import Connection
+from reevit_server.core.database import Connection, Database
 from reevit_server.core.errors import AppError, Conflict, Gone, Unprocessable, ValidationError
 from reevit_server.core.scope import Scope
-
-if TYPE_CHECKING:
-    from reevit_server.core.http import Request
 
 KEPT_HOURS = 72
 _TRIES = 4
@@ -63,7 +60,17 @@ def key_of(header: bytes, *, method: str, path: str, query: list[tuple[str, str]
     return Key(header.decode(), hashlib.sha256(request).digest())
 
 
-async def perform(request: "Request", deed: Callable[[Connection], Awaitable[Answer]]) -> Answer:
+class Asked(Protocol):
+    """What of a request decides about replays."""
+
+    db: Database
+    scope: Scope
+    now: datetime
+    request_id: str
+    idempotency_key: Key | None
+
+
+async def perform(request: Asked, deed: Callable[[Connection], Awaitable[Answer]]) -> Answer:
     """Runs `deed` in one transaction; with a key, replays the stored answer instead of running it twice.
 
     Deadlocks and serialization failures run again by themselves. Raises KeyInUse, KeyReused, AnswerErased,
@@ -83,7 +90,7 @@ async def perform(request: "Request", deed: Callable[[Connection], Awaitable[Ans
     raise AssertionError("the last try returns or raises")
 
 
-async def _perform_once(request: "Request", deed: Callable[[Connection], Awaitable[Answer]]) -> Answer:
+async def _perform_once(request: Asked, deed: Callable[[Connection], Awaitable[Answer]]) -> Answer:
     key = request.idempotency_key
     if key is None:
         async with request.db.transaction() as conn:
@@ -103,7 +110,7 @@ async def _perform_once(request: "Request", deed: Callable[[Connection], Awaitab
         return await _refuse(request, key, refusal)
 
 
-async def _refuse(request: "Request", key: Key, refusal: AppError) -> Answer:
+async def _refuse(request: Asked, key: Key, refusal: AppError) -> Answer:
     """Stores a refusal after its deed was rolled back. Whoever stored an answer meanwhile was first: it counts."""
     answer = Answer(refusal.status, refusal.body(request.request_id), refusal.headers)
     async with request.db.transaction() as conn:
@@ -131,6 +138,7 @@ async def _claim(conn: Connection, scope: Scope, key: Key) -> Answer | None:
         scope.mode,
         key.value,
     )
+    assert row is not None, "VALUES always gives a row"
     if row["status"] is None:
         if not row["locked"]:
             raise KeyInUse

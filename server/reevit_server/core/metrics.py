@@ -7,7 +7,9 @@ from prometheus_client import REGISTRY, CollectorRegistry, Counter, Histogram, g
 
 _SECONDS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10)
 
-_requests = Counter("reevit_http_requests_total", "Requests by route and status.", ["method", "route", "status"])
+_requests = Counter(
+    "reevit_http_requests_total", "Requests by route and status.", ["method", "route", "status"]
+)
 _seconds = Histogram("reevit_http_request_seconds", "Time to answer, by route.", ["route"], buckets=_SECONDS)
 
 # Finding a labelled child is slower than counting on it, and there are few of them: routes times statuses.

@@ -27,7 +27,9 @@ class Migration(NamedTuple):
 
 def known() -> list[Migration]:
     """The migrations that this version carries, in order."""
-    files = [file for file in resources.files("reevit_server.migrations").iterdir() if _FILE.fullmatch(file.name)]
+    files = [
+        file for file in resources.files("reevit_server.migrations").iterdir() if _FILE.fullmatch(file.name)
+    ]
     return [
         Migration(int(file.name[:4]), file.name, file.read_text(encoding="utf-8"))
         for file in sorted(files, key=lambda file: file.name)
@@ -40,7 +42,9 @@ async def migrate(dsn: str) -> list[str]:
     A newer schema than ours is left alone: migrations are such that the previous version's code runs on them.
     Raises MigrationError when an applied migration was edited since.
     """
-    conn = await asyncpg.connect(dsn, server_settings={"lock_timeout": "10s", "application_name": "reevit migrate"})
+    conn = await asyncpg.connect(
+        dsn, server_settings={"lock_timeout": "10s", "application_name": "reevit migrate"}
+    )
     try:
         await conn.execute("SELECT pg_advisory_lock($1)", _LOCK)
         await conn.execute(
@@ -53,7 +57,8 @@ async def migrate(dsn: str) -> list[str]:
             )
             """
         )
-        applied = dict(await conn.fetch("SELECT number, sha256 FROM schema_migrations"))
+        rows = await conn.fetch("SELECT number, sha256 FROM schema_migrations")
+        applied: dict[int, str] = {row["number"]: row["sha256"] for row in rows}
         names = []
         for migration in known():
             if migration.number in applied:

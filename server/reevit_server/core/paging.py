@@ -83,6 +83,6 @@ def _decode(cursor: str, order: str, kinds: Sequence[type]) -> list[Any]:
 def _typed(key: Any, kind: type) -> Any:
     if kind is datetime:
         return datetime.fromisoformat(key)
-    if type(key) is not kind or (kind is str and "\0" in key):
+    if type(key) is not kind or (isinstance(key, str) and "\0" in key):
         raise InvalidCursor
     return key

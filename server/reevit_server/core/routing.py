@@ -15,8 +15,8 @@ import pydantic
 from fastapi import params
 from fastapi.routing import APIRoute
 
-from reevit_server.core.errors import MethodNotAllowed, RouteNotFound, ValidationError
 from reevit_server.core.answer import Answer
+from reevit_server.core.errors import MethodNotAllowed, RouteNotFound, ValidationError
 from reevit_server.core.http import Request
 from reevit_server.core.json import check_text
 
@@ -98,7 +98,9 @@ def invalid(error: pydantic.ValidationError) -> ValidationError:
             message = "There is no such field; check its spelling"
         elif code == "required":
             message = "This field is required"
-        fields.append({"field": ".".join(str(part) for part in fault["loc"]), "code": code, "message": message})
+        fields.append(
+            {"field": ".".join(str(part) for part in fault["loc"]), "code": code, "message": message}
+        )
     first = fields[0]
     named = f"`{first['field']}`: {first['message']}." if first["field"] else f"{first['message']}."
     more = f" ({len(fields) - 1} more in details.fields.)" if len(fields) > 1 else ""
@@ -212,7 +214,9 @@ def _door(route: APIRoute, method: str) -> Door:
         hint = hints[name]
         if name in path_names or name == "call":
             continue
-        if get_origin(hint) is Annotated and any(isinstance(mark, params.Query) for mark in get_args(hint)[1:]):
+        if get_origin(hint) is Annotated and any(
+            isinstance(mark, params.Query) for mark in get_args(hint)[1:]
+        ):
             query = (name, get_args(hint)[0])
         else:
             assert issubclass(hint, pydantic.BaseModel), f"{route.path}: what is {name}?"

@@ -5,38 +5,48 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field, StrictBool, StrictFloat, StrictInt, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    Field,
+    JsonValue,
+    StrictBool,
+    StrictFloat,
+    StrictInt,
+    StringConstraints,
+)
 
 # Category Cc. They have no place in a name or an id, and would travel on into headers and terminals.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _RFC3339 = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})")
-_NO_CONTROL = {"pattern": r"^[^\u0000-\u001f\u007f-\u009f]*$"}
+_NO_CONTROL: dict[str, JsonValue] = {"pattern": r"^[^\u0000-\u001f\u007f-\u009f]*$"}
 
 METADATA_KEYS_MAX = 50
 
 
 def _without_control(text: str) -> str:
     if found := _CONTROL.search(text):
-        raise ValueError(f"Control characters are not allowed (U+{ord(found[0]):04X} at position {found.start()})")
+        raise ValueError(
+            f"Control characters are not allowed (U+{ord(found[0]):04X} at position {found.start()})"
+        )
     return text
 
 
-def _line(max_length: int) -> Any:
-    """A string on one line, of 1 to `max_length` characters."""
-    return Annotated[
-        str,
-        StringConstraints(strict=True, min_length=1, max_length=max_length),
-        AfterValidator(_without_control),
-        Field(json_schema_extra=_NO_CONTROL),
-    ]
-
-
-Word = _line(64)  # tags, methods
-Line = _line(255)  # ids of others, names, references
+# Strings on one line, of one character or more.
+_OneLine = Annotated[
+    str,
+    StringConstraints(strict=True, min_length=1),
+    AfterValidator(_without_control),
+    Field(json_schema_extra=_NO_CONTROL),
+]
+Word = Annotated[_OneLine, StringConstraints(max_length=64)]  # tags, methods
+Line = Annotated[_OneLine, StringConstraints(max_length=255)]  # ids of others, names, references
 Text = Annotated[str, StringConstraints(strict=True, max_length=1000)]
 
-MetadataValue = StrictBool | StrictInt | StrictFloat | Annotated[str, StringConstraints(strict=True, max_length=500)]
-MetadataKey = _line(40)
+MetadataValue = (
+    StrictBool | StrictInt | StrictFloat | Annotated[str, StringConstraints(strict=True, max_length=500)]
+)
+MetadataKey = Annotated[_OneLine, StringConstraints(max_length=40)]
 Metadata = Annotated[
     dict[MetadataKey, MetadataValue],
     Field(

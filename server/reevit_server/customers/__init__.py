@@ -4,7 +4,7 @@ from reevit_server.customers.actions import find_payer, get, get_or_create_payer
 from reevit_server.customers.errors import CustomerDeleted, CustomerNotFound, UnknownCustomer
 from reevit_server.customers.models import CustomerId, CustomerRef, ExternalId, Payer
 from reevit_server.customers.refs import by_either_id
-from reevit_server.customers.schemas import CustomerDetails, CustomerOut, PayerOut
+from reevit_server.customers.schemas import CustomerDetails, CustomerOut, PayerOut, TotalsOut
 from reevit_server.customers.store import COLUMNS
 from reevit_server.customers.totals import add_payment, add_refund
 
@@ -19,6 +19,7 @@ __all__ = [
     "ExternalId",
     "Payer",
     "PayerOut",
+    "TotalsOut",
     "UnknownCustomer",
     "add_payment",
     "add_refund",

@@ -9,7 +9,7 @@ import asyncpg
 from reevit_server import events
 from reevit_server.core import idempotency
 from reevit_server.core.answer import to_json
-from reevit_server.core.database import Connection
+from reevit_server.core.database import Connection, Row
 from reevit_server.core.ids import new_id
 from reevit_server.core.scope import Scope
 from reevit_server.core.text import METADATA_KEYS_MAX, merged
@@ -37,7 +37,6 @@ from reevit_server.customers.schemas import (
     CustomerChangedOut,
     CustomerCreate,
     CustomerDetails,
-    CustomerOut,
     CustomerPatch,
     CustomerUpsert,
     PayerOut,
@@ -179,11 +178,11 @@ def _existing(row: asyncpg.Record | None) -> asyncpg.Record:
     return row
 
 
-def _payer(row: Mapping[str, Any]) -> Payer:
+def _payer(row: Row) -> Payer:
     return Payer(*(row[field] for field in Payer._fields))
 
 
-def _profile(row: Mapping[str, Any]) -> dict[str, Any]:
+def _profile(row: Row) -> dict[str, Any]:
     return {field: row[field] for field in _PROFILE}
 
 
@@ -258,5 +257,3 @@ def _changed(type: str, row: asyncpg.Record, previous: dict[str, Any] | None = N
     more = {"customer": PayerOut.of(_payer(row))}
     out = CustomerChangedOut.of(row, previous_attributes=previous, **more)
     return events.Change(type, row["id"], row["id"], to_json(out))
-
-

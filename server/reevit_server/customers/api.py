@@ -55,7 +55,11 @@ async def lookup_customer(call: Call, query: Annotated[LookupQuery, Query()]) ->
     return reply(CustomerOut.of(customer))
 
 
-@router.put("/v1/customers/external/{external_id}", response_model=CustomerOut, responses={201: {"model": CustomerOut}})
+@router.put(
+    "/v1/customers/external/{external_id}",
+    response_model=CustomerOut,
+    responses={201: {"model": CustomerOut}},
+)
 async def upsert_customer(call: Call, external_id: str, given: CustomerUpsert) -> Answer:
     """Create or update by your own id. Fields left out stay as they are; null clears; `metadata` is merged."""
     validated(LookupQuery, {"external_id": external_id})

@@ -97,7 +97,14 @@ async def select_by_creation(
 
 
 async def select_by_total(
-    conn: Connection, scope: Scope, query: CustomerQuery, *, currency: str, after: Place | None, limit: int, offset: int
+    conn: Connection,
+    scope: Scope,
+    query: CustomerQuery,
+    *,
+    currency: str,
+    after: Place | None,
+    limit: int,
+    offset: int,
 ) -> list[asyncpg.Record]:
     """Customers with a total in the currency, in its order; `sort_key` tells each one's place."""
     where = _where(scope, query, currency)
@@ -122,7 +129,14 @@ async def select_by_total(
 
 
 async def select_never_paid(
-    conn: Connection, scope: Scope, query: CustomerQuery, *, currency: str, after: Place | None, limit: int, offset: int
+    conn: Connection,
+    scope: Scope,
+    query: CustomerQuery,
+    *,
+    currency: str,
+    after: Place | None,
+    limit: int,
+    offset: int,
 ) -> list[asyncpg.Record]:
     """Customers without a total in the currency, newest first."""
     where = _where(scope, query, currency)

@@ -1,13 +1,21 @@
 """Customers on the wire."""
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
 import email_validator
 import phonenumbers
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StrictBool, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StringConstraints,
+    model_validator,
+)
 
+from reevit_server.core.database import Row
 from reevit_server.core.money import Currency
 from reevit_server.core.paging import Page, PageQuery
 from reevit_server.core.scope import Mode
@@ -39,7 +47,8 @@ def _checked_phone(text: str) -> str:
 
 
 ExternalIdText = Annotated[
-    Line, Field(description="Your own id of this customer; case-sensitive, kept as it is.", examples=["usr_1234"])
+    Line,
+    Field(description="Your own id of this customer; case-sensitive, kept as it is.", examples=["usr_1234"]),
 ]
 Email = Annotated[
     str,
@@ -57,7 +66,9 @@ Name = Annotated[Line, Field(examples=["Ada Lovelace"])]
 Tags = Annotated[
     list[Word],
     AfterValidator(without_repeats),
-    Field(description="At most 50; order is kept, repeats are dropped.", examples=[["premium", "early-adopter"]]),
+    Field(
+        description="At most 50; order is kept, repeats are dropped.", examples=[["premium", "early-adopter"]]
+    ),
     Field(max_length=TAGS_MAX),
 ]
 
@@ -156,7 +167,7 @@ class CustomerOut(BaseModel):
     updated_at: datetime
 
     @classmethod
-    def of(cls, row: Mapping[str, Any], **more: Any) -> Self:
+    def of(cls, row: Row, **more: Any) -> Self:
         """A row of `customers` with its totals, the preferred currency first (see `store.COLUMNS`)."""
         totals = row["totals"]
         preferred = totals[0] if totals else _NOTHING_PAID
@@ -228,7 +239,9 @@ class CustomerQuery(PageQuery):
     external_id: ExternalIdText | None = None
     email: Annotated[str | None, Field(max_length=254, description="Compared without regard to case.")] = None
     phone: Annotated[str | None, Field(max_length=32)] = None
-    tag: Annotated[list[Word] | None, Field(max_length=TAGS_MAX, description="Repeatable; all must match.")] = None
+    tag: Annotated[
+        list[Word] | None, Field(max_length=TAGS_MAX, description="Repeatable; all must match.")
+    ] = None
     metadata: Annotated[
         dict[str, str] | None, Field(max_length=10, description="`metadata[key]=value`; all must match.")
     ] = None
@@ -242,7 +255,8 @@ class CustomerQuery(PageQuery):
         int | None, Field(ge=0, le=2**63 - 1, description="In minor units of `currency`.")
     ] = None
     currency: Annotated[
-        Currency | None, Field(description="What money filters and sorts speak of; default: the organization's.")
+        Currency | None,
+        Field(description="What money filters and sorts speak of; default: the organization's."),
     ] = None
     sort_by: CustomerSort = "created_at"
     sort_order: Literal["asc", "desc"] = "desc"

@@ -6,7 +6,7 @@ from typing import Any
 
 import asyncpg
 
-from reevit_server.core.database import Connection
+from reevit_server.core.database import Connection, fetch_one
 from reevit_server.core.scope import Scope
 from reevit_server.customers.models import CustomerRef, ExternalId
 
@@ -38,7 +38,13 @@ def _column(ref: CustomerRef) -> str:
 
 
 async def insert(
-    conn: Connection, scope: Scope, *, id: str, fields: Mapping[str, Any], search: Sequence[str], now: datetime
+    conn: Connection,
+    scope: Scope,
+    *,
+    id: str,
+    fields: Mapping[str, Any],
+    search: Sequence[str],
+    now: datetime,
 ) -> asyncpg.Record | None:
     """The new customer; None when its external_id is taken."""
     return await conn.fetchrow(
@@ -111,10 +117,17 @@ async def find_payer(conn: Connection, scope: Scope, ref: CustomerRef) -> asyncp
 
 
 async def update(
-    conn: Connection, scope: Scope, *, id: str, fields: Mapping[str, Any], search: Sequence[str], now: datetime
+    conn: Connection,
+    scope: Scope,
+    *,
+    id: str,
+    fields: Mapping[str, Any],
+    search: Sequence[str],
+    now: datetime,
 ) -> asyncpg.Record:
     """Writes the whole profile. Raises UniqueViolationError `customers_external_id_taken`."""
-    row: asyncpg.Record = await conn.fetchrow(
+    return await fetch_one(
+        conn,
         f"""
         UPDATE customers AS c
         SET external_id = $4, email = $5, phone = $6, name = $7, tags = $8, metadata = $9,
@@ -134,7 +147,6 @@ async def update(
         search,
         now,
     )
-    return row
 
 
 async def delete(conn: Connection, scope: Scope, *, id: str, now: datetime) -> None:

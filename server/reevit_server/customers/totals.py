@@ -11,7 +11,14 @@ from reevit_server.core.scope import Scope
 
 
 async def add_payment(
-    conn: Connection, scope: Scope, *, customer_id: str, currency: str, amount: int, method: str | None, at: datetime
+    conn: Connection,
+    scope: Scope,
+    *,
+    customer_id: str,
+    currency: str,
+    amount: int,
+    method: str | None,
+    at: datetime,
 ) -> None:
     """Counts a payment that succeeded at `at`. Late arrivals of older payments leave the latest as it is."""
     await conn.execute(

@@ -21,7 +21,9 @@ async def get(conn: Connection, *, id: str) -> asyncpg.Record:
     """Raises OrganizationNotFound."""
     row = await store.find(conn, id=id)
     if row is None:
-        raise OrganizationNotFound(f"There is no organization {id}; `reevit orgs list` shows those there are.")
+        raise OrganizationNotFound(
+            f"There is no organization {id}; `reevit orgs list` shows those there are."
+        )
     return row
 
 

@@ -4,11 +4,12 @@ from datetime import datetime
 
 import asyncpg
 
-from reevit_server.core.database import Connection
+from reevit_server.core.database import Connection, fetch_one
 
 
 async def insert(conn: Connection, *, id: str, name: str, currency: str, now: datetime) -> asyncpg.Record:
-    row: asyncpg.Record = await conn.fetchrow(
+    return await fetch_one(
+        conn,
         """
         INSERT INTO organizations (id, name, currency, created_at)
         VALUES ($1, $2, $3, $4)
@@ -19,7 +20,6 @@ async def insert(conn: Connection, *, id: str, name: str, currency: str, now: da
         currency,
         now,
     )
-    return row
 
 
 async def find(conn: Connection, *, id: str) -> asyncpg.Record | None:

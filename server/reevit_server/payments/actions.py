@@ -18,7 +18,7 @@ from reevit_server.core.errors import ValidationError
 from reevit_server.core.ids import new_id
 from reevit_server.core.scope import Scope
 from reevit_server.core.text import METADATA_KEYS_MAX, merged
-from reevit_server.payments import models, store
+from reevit_server.payments import models, refunds, store
 from reevit_server.payments.errors import (
     ClientSecretWrong,
     MetadataTooLarge,
@@ -192,9 +192,7 @@ async def complete_in_sandbox(
     return await _settle(conn, scope, stored, sandbox.complete(outcome), now=now)
 
 
-async def refund(
-    conn: Connection, scope: Scope, *, id: str, new: RefundCreate, now: datetime
-) -> Refunded:
+async def refund(conn: Connection, scope: Scope, *, id: str, new: RefundCreate, now: datetime) -> Refunded:
     """Gives money back, at most what is left. The payment's lock makes parallel refunds wait for each other.
 
     Raises PaymentNotFound, WrongPaymentState, RefundTooLarge.
@@ -209,7 +207,7 @@ async def refund(
     if amount == 0:
         raise RefundTooLarge("There is nothing to refund: the payment was for 0.", refundable=0)
     refunded = stored["amount_refunded"] + amount
-    row = await store.insert_refund(
+    row = await refunds.insert(
         conn, scope, id=new_id("ref"), payment_id=id, amount=amount, reason=new.reason, now=now
     )
     status = models.status_after_refund(amount=stored["amount"], amount_refunded=refunded)

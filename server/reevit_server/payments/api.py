@@ -12,6 +12,7 @@ from reevit_server.core.http import Call
 from reevit_server.core.paging import PageQuery, cut
 from reevit_server.customers import by_either_id
 from reevit_server.payments import actions, store
+from reevit_server.payments import refunds as refund_store
 from reevit_server.payments.schemas import (
     ConfirmQuery,
     HistoryQuery,
@@ -67,7 +68,9 @@ async def update_payment_intent(call: Call, payment_id: str, patch: IntentPatch)
     """Change a payment that was not charged yet, or failed."""
 
     async def deed(conn: Connection) -> Answer:
-        return _answer(await actions.update_intent(conn, call.scope, id=payment_id, patch=patch, now=call.now))
+        return _answer(
+            await actions.update_intent(conn, call.scope, id=payment_id, patch=patch, now=call.now)
+        )
 
     return await call.once(deed)
 
@@ -141,7 +144,7 @@ async def list_payment_refunds(call: Call, payment_id: str, query: Annotated[Pag
     after = query.after("created_at", (datetime, str))
     async with call.db.read() as conn:
         await actions.get(conn, call.scope, id=payment_id)
-        rows = await store.select_refunds(
+        rows = await refund_store.select(
             conn,
             call.scope,
             payment_id=payment_id,
@@ -150,11 +153,13 @@ async def list_payment_refunds(call: Call, payment_id: str, query: Annotated[Pag
             offset=query.offset,
         )
         total = (
-            await store.count_refunds(conn, call.scope, payment_id=payment_id) if query.include_total else None
+            await refund_store.count(conn, call.scope, payment_id=payment_id) if query.include_total else None
         )
     page = cut(rows, query.limit, "created_at", "created_at", "id")
     refunds = [RefundOut.of(row) for row in page.rows]
-    return reply(RefundPage(refunds=refunds, has_more=page.has_more, next_cursor=page.next_cursor, total=total))
+    return reply(
+        RefundPage(refunds=refunds, has_more=page.has_more, next_cursor=page.next_cursor, total=total)
+    )
 
 
 @router.post("/v1/sandbox/payments/{payment_id}/complete", response_model=PaymentOut)
@@ -179,10 +184,16 @@ async def list_customer_payments(
     async with call.db.read() as conn:
         id = (await customers.get(conn, call.scope, customer))["id"]
         rows = await store.select_of_customer(
-            conn, call.scope, query, customer_id=id, after=(after[0], after[1]) if after else None
+            conn,
+            call.scope,
+            customer_id=id,
+            status=query.status,
+            after=(after[0], after[1]) if after else None,
+            limit=query.limit + 1,
+            offset=query.offset,
         )
         total = (
-            await store.count_of_customer(conn, call.scope, query, customer_id=id)
+            await store.count_of_customer(conn, call.scope, customer_id=id, status=query.status)
             if query.include_total
             else None
         )

@@ -1,11 +1,11 @@
 """Payments on the wire."""
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from reevit_server.core.database import Row
 from reevit_server.core.money import MAX_AMOUNT, Amount, Currency
 from reevit_server.core.paging import Page, PageQuery
 from reevit_server.core.scope import Mode
@@ -80,12 +80,17 @@ class PaymentCreate(_Customer):
     metadata: Metadata | None = None
     provider: Annotated[
         Literal["sandbox", "external"] | None,
-        Field(description="`external` records a payment that was made elsewhere; default: sandbox, in test mode."),
+        Field(
+            description="`external` records a payment that was made elsewhere; default: sandbox, in test mode."
+        ),
     ] = None
     occurred_at: Annotated[
-        Instant | None, Field(description="When an external payment was made; default: now. Not in the future.")
+        Instant | None,
+        Field(description="When an external payment was made; default: now. Not in the future."),
     ] = None
-    provider_ref_id: Annotated[Line | None, Field(description="An external payment's name at its provider.")] = None
+    provider_ref_id: Annotated[
+        Line | None, Field(description="An external payment's name at its provider.")
+    ] = None
     fee_amount: Annotated[
         int | None,
         Field(ge=0, le=MAX_AMOUNT, strict=True, description="An external payment's fee, at most its amount."),
@@ -145,7 +150,9 @@ class SandboxCompletion(BaseModel):
 
     outcome: Annotated[
         str,
-        StringConstraints(strict=True, pattern=r"^(succeed|succeeded|cancel|canceled|failed|fail(:[a-z][a-z0-9_]{0,63})?)$"),
+        StringConstraints(
+            strict=True, pattern=r"^(succeed|succeeded|cancel|canceled|failed|fail(:[a-z][a-z0-9_]{0,63})?)$"
+        ),
         Field(description="What the customer did: succeed, fail, fail:<code> or cancel."),
     ]
 
@@ -184,7 +191,7 @@ class PaymentOut(BaseModel):
     updated_at: datetime
 
     @classmethod
-    def of(cls, row: Mapping[str, Any], **more: Any) -> Self:
+    def of(cls, row: Row, **more: Any) -> Self:
         fee = row["fee_amount"]
         return cls.model_validate({**row, "net_amount": None if fee is None else row["amount"] - fee, **more})
 
@@ -204,7 +211,7 @@ class RefundOut(BaseModel):
     created_at: datetime
 
     @classmethod
-    def of(cls, row: Mapping[str, Any]) -> Self:
+    def of(cls, row: Row) -> Self:
         return cls.model_validate(dict(row))
 
 

@@ -1,4 +1,4 @@
-"""The SQL of payments and refunds."""
+"""The SQL of payments. Refunds are in `refunds.py`."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -6,10 +6,10 @@ from typing import Any
 
 import asyncpg
 
-from reevit_server.core.database import Connection
+from reevit_server.core.database import Connection, fetch_one
 from reevit_server.core.scope import Scope
 from reevit_server.core.where import Where
-from reevit_server.payments.schemas import HistoryQuery, PaymentQuery
+from reevit_server.payments.schemas import PaymentQuery
 
 _COLUMNS = """
     p.id, p.org_id, p.mode, p.customer_id, p.amount, p.amount_refunded, p.currency, p.status, p.method, p.country,
@@ -22,13 +22,11 @@ _COLUMNS = """
         WHERE c.org_id = p.org_id AND c.mode = p.mode AND c.id = p.customer_id
     ) AS external_customer_id
 """
-_REFUND_COLUMNS = """
-    r.id, r.org_id, r.mode, r.payment_id, r.customer_id, r.amount, r.currency, r.status, r.reason,
-    r.provider_ref_id, r.occurred_at, r.created_at
-"""
 
 
-async def insert(conn: Connection, scope: Scope, *, id: str, fields: Mapping[str, Any]) -> asyncpg.Record | None:
+async def insert(
+    conn: Connection, scope: Scope, *, id: str, fields: Mapping[str, Any]
+) -> asyncpg.Record | None:
     """The new payment; None when its reference is taken."""
     return await conn.fetchrow(
         f"""
@@ -105,7 +103,8 @@ async def update_intent(
     conn: Connection, scope: Scope, *, id: str, fields: Mapping[str, Any], now: datetime
 ) -> asyncpg.Record:
     """What may change before a payment is charged. Raises UniqueViolationError `payments_reference_taken`."""
-    row: asyncpg.Record = await conn.fetchrow(
+    return await fetch_one(
+        conn,
         f"""
         UPDATE payments AS p
         SET customer_id = $4, amount = $5, currency = $6, method = $7, country = $8, reference = $9,
@@ -126,7 +125,6 @@ async def update_intent(
         fields["metadata"],
         now,
     )
-    return row
 
 
 async def update_outcome(
@@ -142,7 +140,8 @@ async def update_outcome(
     now: datetime,
 ) -> asyncpg.Record:
     """Writes how an attempt went; the instant of success is now."""
-    row: asyncpg.Record = await conn.fetchrow(
+    return await fetch_one(
+        conn,
         f"""
         UPDATE payments AS p
         SET status = $4, provider_ref_id = coalesce($5, p.provider_ref_id), failure_code = $6, failure_message = $7,
@@ -161,13 +160,13 @@ async def update_outcome(
         next_action,
         now,
     )
-    return row
 
 
 async def update_refunded(
     conn: Connection, scope: Scope, *, id: str, amount_refunded: int, status: str, now: datetime
 ) -> asyncpg.Record:
-    row: asyncpg.Record = await conn.fetchrow(
+    return await fetch_one(
+        conn,
         f"""
         UPDATE payments AS p
         SET amount_refunded = $4, status = $5, updated_at = $6
@@ -181,31 +180,6 @@ async def update_refunded(
         status,
         now,
     )
-    return row
-
-
-async def insert_refund(
-    conn: Connection, scope: Scope, *, id: str, payment_id: str, amount: int, reason: str | None, now: datetime
-) -> asyncpg.Record:
-    """The refund; customer and currency are the payment's own, copied by the statement itself."""
-    row: asyncpg.Record = await conn.fetchrow(
-        f"""
-        INSERT INTO refunds AS r
-               (org_id, mode, id, payment_id, customer_id, amount, currency, status, reason, occurred_at, created_at)
-        SELECT p.org_id, p.mode, $3, p.id, p.customer_id, $5, p.currency, 'succeeded', $6, $7, $7
-        FROM payments AS p
-        WHERE p.org_id = $1 AND p.mode = $2 AND p.id = $4
-        RETURNING {_REFUND_COLUMNS}
-        """,
-        scope.org_id,
-        scope.mode,
-        id,
-        payment_id,
-        amount,
-        reason,
-        now,
-    )
-    return row
 
 
 async def select(
@@ -252,10 +226,19 @@ def _where(scope: Scope, query: PaymentQuery) -> Where:
 
 
 async def select_of_customer(
-    conn: Connection, scope: Scope, query: HistoryQuery, *, customer_id: str, after: tuple[datetime, str] | None
+    conn: Connection,
+    scope: Scope,
+    *,
+    customer_id: str,
+    status: str | None = None,
+    after: tuple[datetime, str] | None,
+    limit: int,
+    offset: int = 0,
 ) -> list[asyncpg.Record]:
-    """A customer's payments, the latest first; one row more than the page."""
-    where = _where_of_customer(scope, query, customer_id)
+    """A customer's payments, the latest first."""
+    where = Where(scope.org_id, scope.mode, customer_id)
+    where.add("p.org_id = $1 AND p.mode = $2 AND p.customer_id = $3")
+    where.add_if("p.status = {}", status)
     if after is not None:
         where.add("(p.occurred_at, p.id) < ({}, {})", *after)
     return list(
@@ -265,41 +248,6 @@ async def select_of_customer(
             FROM payments AS p
             WHERE {where}
             ORDER BY p.occurred_at DESC, p.id DESC
-            LIMIT {where.parameter(query.limit + 1)} OFFSET {where.parameter(query.offset)}
-            """,
-            *where.values,
-        )
-    )
-
-
-async def count_of_customer(conn: Connection, scope: Scope, query: HistoryQuery, *, customer_id: str) -> int:
-    where = _where_of_customer(scope, query, customer_id)
-    total: int = await conn.fetchval(f"SELECT count(*) FROM payments AS p WHERE {where}", *where.values)
-    return total
-
-
-def _where_of_customer(scope: Scope, query: HistoryQuery, customer_id: str) -> Where:
-    where = Where(scope.org_id, scope.mode, customer_id)
-    where.add("p.org_id = $1 AND p.mode = $2 AND p.customer_id = $3")
-    where.add_if("p.status = {}", query.status)
-    return where
-
-
-async def select_refunds(
-    conn: Connection, scope: Scope, *, payment_id: str, after: tuple[datetime, str] | None, limit: int, offset: int
-) -> list[asyncpg.Record]:
-    """A payment's refunds, the latest first."""
-    where = Where(scope.org_id, scope.mode, payment_id)
-    where.add("r.org_id = $1 AND r.mode = $2 AND r.payment_id = $3")
-    if after is not None:
-        where.add("(r.created_at, r.id) < ({}, {})", *after)
-    return list(
-        await conn.fetch(
-            f"""
-            SELECT {_REFUND_COLUMNS}
-            FROM refunds AS r
-            WHERE {where}
-            ORDER BY r.created_at DESC, r.id DESC
             LIMIT {where.parameter(limit)} OFFSET {where.parameter(offset)}
             """,
             *where.values,
@@ -307,11 +255,18 @@ async def select_refunds(
     )
 
 
-async def count_refunds(conn: Connection, scope: Scope, *, payment_id: str) -> int:
+async def count_of_customer(
+    conn: Connection, scope: Scope, *, customer_id: str, status: str | None = None
+) -> int:
     total: int = await conn.fetchval(
-        "SELECT count(*) FROM refunds WHERE org_id = $1 AND mode = $2 AND payment_id = $3",
+        """
+        SELECT count(*)
+        FROM payments
+        WHERE org_id = $1 AND mode = $2 AND customer_id = $3 AND ($4::text IS NULL OR status = $4)
+        """,
         scope.org_id,
         scope.mode,
-        payment_id,
+        customer_id,
+        status,
     )
     return total

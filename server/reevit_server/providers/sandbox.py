@@ -38,7 +38,9 @@ def charge(scenario: str | None) -> Outcome:
     if scenario == "processing":
         return Outcome("processing", provider_ref_id=_reference())
     if scenario == "timeout":
-        return Outcome("processing")  # no answer: nobody knows the provider's reference, or whether there is one
+        return Outcome(
+            "processing"
+        )  # no answer: nobody knows the provider's reference, or whether there is one
     raise UnknownScenario(scenario)
 
 
@@ -57,7 +59,9 @@ def _failed(scenario: str) -> Outcome | None:
     if (match := _FAILURE.fullmatch(scenario)) is None:
         return None
     code = match[1] or "card_declined"
-    return Outcome("failed", code, _MESSAGES.get(code, "The payment was declined."), provider_ref_id=_reference())
+    return Outcome(
+        "failed", code, _MESSAGES.get(code, "The payment was declined."), provider_ref_id=_reference()
+    )
 
 
 def _reference() -> str:

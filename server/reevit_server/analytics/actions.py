@@ -1,0 +1,204 @@
+"""The questions: who are the best customers, what is one worth and why, what happened, how do payments go."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from itertools import groupby
+from operator import itemgetter
+from typing import Any
+
+import asyncpg
+
+from reevit_server import customers, organizations, payments
+from reevit_server.analytics import ranking, store
+from reevit_server.analytics.models import Window, summary, window_of
+from reevit_server.analytics.schemas import (
+    CurrencyStatsOut,
+    HistoryEntryOut,
+    HistoryPage,
+    RankedCustomerOut,
+    StatsOut,
+    StatsQuery,
+    TopOut,
+    TopQuery,
+    ValueEntryOut,
+    ValueOut,
+    ValueQuery,
+)
+from reevit_server.core.database import Connection
+from reevit_server.core.paging import PageQuery, cut
+from reevit_server.core.scope import Scope
+
+_BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
+
+
+async def get_top(conn: Connection, scope: Scope, query: TopQuery, *, now: datetime) -> TopOut:
+    """The best customers by a metric, of all time or of a window."""
+    currency = query.currency or (await organizations.get(conn, id=scope.org_id))["currency"]
+    window = _window(query, now)
+    if window is None:
+        rows = await ranking.select_top(
+            conn, scope, metric=query.metric, currency=currency, tags=query.tag, limit=query.limit
+        )
+    else:
+        rows = await ranking.select_top_of_window(
+            conn,
+            scope,
+            window=window,
+            metric=query.metric,
+            currency=currency,
+            tags=query.tag,
+            limit=query.limit,
+        )
+    custom = query.from_ is not None or query.to is not None
+    return TopOut(
+        customers=[RankedCustomerOut.of(row, rank=rank) for rank, row in enumerate(rows, 1)],
+        currency=currency,
+        metric=query.metric,
+        period="custom" if custom else query.period or "all",
+        from_=None if window is None or window.start == _BEGINNING else window.start,
+        to=None if window is None else window.end,
+    )
+
+
+def _window(query: TopQuery, now: datetime) -> Window | None:
+    if query.from_ is not None or query.to is not None:
+        return Window(query.from_ or _BEGINNING, query.to or max(now, query.from_ or now))
+    if query.period in (None, "all"):
+        return None
+    assert query.period is not None
+    return window_of(query.period, now)
+
+
+async def get_value(
+    conn: Connection, scope: Scope, ref: customers.CustomerRef, query: ValueQuery, *, now: datetime
+) -> ValueOut:
+    """A customer's totals, now or as of an instant, and what adds up to them.
+
+    With `explain`, run it in a snapshot: totals and entries then speak of one instant. Raises CustomerNotFound,
+    CustomerDeleted.
+    """
+    customer = await customers.get(conn, scope, ref)
+    totals: list[Mapping[str, Any]] = customer["totals"]
+    if query.as_of is not None:
+        totals = [
+            dict(row)
+            for row in await store.select_totals_as_of(
+                conn, scope, customer_id=customer["id"], as_of=query.as_of
+            )
+        ]
+    value = ValueOut(
+        customer_id=customer["id"],
+        external_customer_id=customer["external_id"],
+        as_of=query.as_of,
+        totals=[
+            customers.TotalsOut.model_validate(total)
+            for total in totals
+            if query.currency in (None, total["currency"])
+        ],
+    )
+    if not query.explain:
+        return value
+    return await _explained(conn, scope, value, query, now=now)
+
+
+async def _explained(
+    conn: Connection, scope: Scope, value: ValueOut, query: ValueQuery, *, now: datetime
+) -> ValueOut:
+    after = query.after("value", (datetime, str))
+    rows = await store.select_entries(
+        conn,
+        scope,
+        customer_id=value.customer_id,
+        as_of=query.as_of or now,
+        currency=query.currency,
+        after=(after[0], after[1]) if after else None,
+        limit=query.limit + 1,
+        offset=query.offset,
+    )
+    page = cut(rows, query.limit, "value", "occurred_at", "id")
+    return value.model_copy(
+        update={
+            "entries": [ValueEntryOut.model_validate(dict(row)) for row in page.rows],
+            "has_more": page.has_more,
+            "next_cursor": page.next_cursor,
+        }
+    )
+
+
+async def get_history(
+    conn: Connection, scope: Scope, ref: customers.CustomerRef, query: PageQuery
+) -> HistoryPage:
+    """Everything that happened with a customer, in one time order, the latest first.
+
+    Raises CustomerNotFound, CustomerDeleted.
+    """
+    customer_id = (await customers.get(conn, scope, ref))["id"]
+    place = query.after("history", (datetime, str))
+    after = (place[0], place[1]) if place else None
+    most = query.limit + query.offset + 1
+    found: list[tuple[str, asyncpg.Record]] = [
+        ("payment", row)
+        for row in await payments.select_of_customer(
+            conn, scope, customer_id=customer_id, after=after, limit=most
+        )
+    ]
+    found += [
+        ("refund", row)
+        for row in await payments.select_refunds_of_customer(
+            conn, scope, customer_id=customer_id, after=after, limit=most
+        )
+    ]
+    found.sort(key=lambda entry: (entry[1]["occurred_at"], entry[1]["id"]), reverse=True)
+    entries = [_entry(type, row) for type, row in found[query.offset : query.offset + query.limit + 1]]
+    total = None
+    if query.include_total:
+        total = await payments.count_of_customer(
+            conn, scope, customer_id=customer_id
+        ) + await payments.count_refunds_of_customer(conn, scope, customer_id=customer_id)
+    page = cut([entry.__dict__ for entry in entries], query.limit, "history", "at", "id")
+    return HistoryPage(
+        history=entries[: query.limit], has_more=page.has_more, next_cursor=page.next_cursor, total=total
+    )
+
+
+def _entry(type: str, row: asyncpg.Record) -> HistoryEntryOut:
+    data = payments.PaymentOut.of(row) if type == "payment" else payments.RefundOut.of(row)
+    return HistoryEntryOut.model_validate(
+        {
+            "type": type,
+            "id": data.id,
+            "at": data.occurred_at,
+            "summary": summary(type, data.amount, data.currency, data.status),
+            "data": data,
+        }
+    )
+
+
+async def get_stats(conn: Connection, scope: Scope, query: StatsQuery) -> StatsOut:
+    """How payments go, in each currency by itself."""
+    rows = await store.sum_by_status(conn, scope, query)
+    return StatsOut(
+        stats=[
+            _currency_stats(currency, {row["status"]: row for row in group})
+            for currency, group in groupby(rows, key=itemgetter("currency"))
+        ]
+    )
+
+
+def _currency_stats(currency: str, by_status: dict[str, asyncpg.Record]) -> CurrencyStatsOut:
+    captured = [by_status[status] for status in payments.CAPTURED if status in by_status]
+    succeeded = sum(row["payments"] for row in captured)
+    failed = by_status["failed"]["payments"] if "failed" in by_status else 0
+    spent = int(sum(row["amount"] for row in captured))
+    refunded = int(sum(row["refunded"] for row in captured))
+    return CurrencyStatsOut(
+        currency=currency,
+        payment_count=sum(row["payments"] for row in by_status.values()),
+        succeeded_count=succeeded,
+        failed_count=failed,
+        by_status={status: row["payments"] for status, row in by_status.items()},
+        total_spent=spent,
+        total_refunded=refunded,
+        net_amount=spent - refunded,
+        success_rate=round(succeeded / (succeeded + failed), 6) if succeeded + failed else None,
+    )

@@ -1,0 +1,123 @@
+"""Analytics on the wire."""
+
+from datetime import datetime
+from typing import Annotated, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from reevit_server.core.money import Currency
+from reevit_server.core.paging import Page, PageQuery
+from reevit_server.core.text import Instant, Word
+from reevit_server.customers import CustomerOut, TotalsOut
+from reevit_server.payments import PaymentOut, RefundOut
+
+Metric = Literal["lifetime_value", "total_spent", "payment_count"]
+Period = Literal["all", "7d", "30d", "90d", "365d"]
+
+
+class TopQuery(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    limit: Annotated[int, Field(ge=1, le=100)] = 10
+    metric: Metric = "lifetime_value"
+    currency: Annotated[Currency | None, Field(description="Default: the organization's.")] = None
+    period: Annotated[Period | None, Field(description="The last so many days; default: all.")] = None
+    from_: Annotated[Instant | None, Field(alias="from", description="Instead of a period.")] = None
+    to: Annotated[Instant | None, Field(description="Up to, not including; default: now.")] = None
+    tag: Annotated[list[Word] | None, Field(max_length=50, description="Repeatable; all must match.")] = None
+
+    @model_validator(mode="after")
+    def _one_window(self) -> Self:
+        if self.period is not None and (self.from_ or self.to):
+            raise ValueError("Give a period, or from and to, not both")
+        if self.from_ and self.to and self.from_ >= self.to:
+            raise ValueError("from must be before to")
+        return self
+
+
+class RankedCustomerOut(CustomerOut):
+    rank: int
+    amount: Annotated[int, Field(description="What was ranked by: minor units of `currency`, or a count.")]
+
+
+class TopOut(BaseModel):
+    """The best customers. In a window, a refund counts on the day it was made, so an amount may be negative."""
+
+    customers: list[RankedCustomerOut]
+    currency: str
+    metric: Metric
+    period: Annotated[str, Field(description="`custom` when from or to was given.")]
+    from_: Annotated[datetime | None, Field(serialization_alias="from")]
+    to: datetime | None
+
+
+class ValueQuery(PageQuery):
+    explain: Annotated[
+        bool, Field(description="List every payment and refund that adds up to the totals.")
+    ] = False
+    as_of: Annotated[Instant | None, Field(description="The totals as they stood at this instant.")] = None
+    currency: Annotated[Currency | None, Field(description="Only this currency.")] = None
+
+
+class ValueEntryOut(BaseModel):
+    """One payment or refund of a total."""
+
+    type: Literal["payment", "refund"]
+    id: str
+    payment_id: str
+    at: Annotated[datetime, Field(description="When it began to count.")]
+    amount: Annotated[int, Field(description="What it adds to lifetime_value: refunds are negative.")]
+    currency: str
+    reference: str | None
+
+
+class ValueOut(BaseModel):
+    """What a customer is worth. With `explain`, the entries of all pages add up to `totals`."""
+
+    customer_id: str
+    external_customer_id: str | None
+    as_of: datetime | None
+    totals: list[TotalsOut]
+    entries: Annotated[list[ValueEntryOut] | None, Field(exclude_if=lambda entries: entries is None)] = None
+    has_more: Annotated[bool | None, Field(exclude_if=lambda more: more is None)] = None
+    next_cursor: Annotated[str | None, Field(description="Null on the last page.")] = None
+
+
+class HistoryEntryOut(BaseModel):
+    type: Literal["payment", "refund"]
+    id: str
+    at: datetime
+    summary: str
+    data: PaymentOut | RefundOut
+
+
+class HistoryPage(Page):
+    history: list[HistoryEntryOut]
+
+
+class StatsQuery(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+    currency: Currency | None = None
+    created_after: Instant | None = None
+    created_before: Instant | None = None
+
+
+class CurrencyStatsOut(BaseModel):
+    """Payments in one currency. Counts by status; amounts in its minor units."""
+
+    currency: str
+    payment_count: int
+    succeeded_count: Annotated[int, Field(description="Refunded ones among them.")]
+    failed_count: int
+    by_status: dict[str, int]
+    total_spent: Annotated[int, Field(description="All successful payments.")]
+    total_refunded: int
+    net_amount: Annotated[int, Field(description="What is left after refunds.")]
+    success_rate: Annotated[
+        float | None, Field(description="Succeeded of those that succeeded or failed, 0 to 1.")
+    ]
+
+
+class StatsOut(BaseModel):
+    stats: list[CurrencyStatsOut]

@@ -1,0 +1,111 @@
+"""Proof that the kept totals are right: everything folded again from payments and refunds, and compared."""
+
+from collections.abc import AsyncIterator
+from typing import NamedTuple
+
+from reevit_server.core.database import Connection
+from reevit_server.core.scope import Scope
+
+
+class Drift(NamedTuple):
+    """A figure that is not what its payments and refunds add up to."""
+
+    org_id: str
+    mode: str
+    subject: str
+    figure: str
+    stored: str | None
+    recomputed: str | None
+
+
+# Each finds rows (subject, figure, stored, recomputed) in one scope, in one snapshot of its own.
+_TOTALS = """
+    WITH fold AS (
+        SELECT customer_id, currency, sum(spent) AS total_spent, sum(refunded) AS total_refunded,
+               sum(payments) AS payment_count, min(paid_at) AS first_payment_at, max(paid_at) AS last_payment_at
+        FROM (
+            SELECT customer_id, currency, amount AS spent, 0 AS refunded, 1 AS payments, succeeded_at AS paid_at
+            FROM payments
+            WHERE org_id = $1 AND mode = $2 AND customer_id IS NOT NULL AND succeeded_at IS NOT NULL
+            UNION ALL
+            SELECT customer_id, currency, 0, amount, 0, NULL
+            FROM refunds
+            WHERE org_id = $1 AND mode = $2 AND customer_id IS NOT NULL
+        ) AS move
+        GROUP BY customer_id, currency
+    ),
+    kept AS (
+        SELECT customer_id, currency, total_spent, total_refunded, payment_count, first_payment_at, last_payment_at
+        FROM customer_totals
+        WHERE org_id = $1 AND mode = $2
+    )
+    SELECT customer_id || ' ' || currency AS subject, figure, stored, recomputed
+    FROM fold
+    FULL JOIN kept USING (customer_id, currency)
+    CROSS JOIN LATERAL (
+        VALUES ('total_spent', kept.total_spent::text, fold.total_spent::text),
+               ('total_refunded', kept.total_refunded::text, fold.total_refunded::text),
+               ('payment_count', kept.payment_count::text, fold.payment_count::text),
+               ('first_payment_at', kept.first_payment_at::text, fold.first_payment_at::text),
+               ('last_payment_at', kept.last_payment_at::text, fold.last_payment_at::text)
+    ) AS compared (figure, stored, recomputed)
+    WHERE stored IS DISTINCT FROM recomputed
+"""
+_DAYS = """
+    WITH fold AS (
+        SELECT customer_id, currency, day, sum(spent) AS spent, sum(refunded) AS refunded,
+               sum(payments) AS payment_count
+        FROM (
+            SELECT customer_id, currency, (succeeded_at AT TIME ZONE 'UTC')::date AS day,
+                   amount AS spent, 0 AS refunded, 1 AS payments
+            FROM payments
+            WHERE org_id = $1 AND mode = $2 AND customer_id IS NOT NULL AND succeeded_at IS NOT NULL
+            UNION ALL
+            SELECT customer_id, currency, (occurred_at AT TIME ZONE 'UTC')::date, 0, amount, 0
+            FROM refunds
+            WHERE org_id = $1 AND mode = $2 AND customer_id IS NOT NULL
+        ) AS move
+        GROUP BY customer_id, currency, day
+    ),
+    kept AS (
+        SELECT customer_id, currency, day, spent, refunded, payment_count
+        FROM customer_days
+        WHERE org_id = $1 AND mode = $2
+    )
+    SELECT customer_id || ' ' || currency || ' ' || day AS subject, figure, stored, recomputed
+    FROM fold
+    FULL JOIN kept USING (customer_id, currency, day)
+    CROSS JOIN LATERAL (
+        VALUES ('day.spent', kept.spent::text, fold.spent::text),
+               ('day.refunded', kept.refunded::text, fold.refunded::text),
+               ('day.payment_count', kept.payment_count::text, fold.payment_count::text)
+    ) AS compared (figure, stored, recomputed)
+    WHERE stored IS DISTINCT FROM recomputed
+"""
+_REFUNDS = """
+    SELECT p.id AS subject, figure, stored, recomputed
+    FROM payments AS p
+    LEFT JOIN (
+        SELECT payment_id, sum(amount) AS amount, min(currency) AS currency, min(customer_id) AS customer_id
+        FROM refunds
+        WHERE org_id = $1 AND mode = $2
+        GROUP BY payment_id
+    ) AS r ON r.payment_id = p.id
+    CROSS JOIN LATERAL (
+        VALUES ('amount_refunded', p.amount_refunded::text, coalesce(r.amount, 0)::text),
+               ('refund.currency', p.currency, coalesce(r.currency, p.currency)),
+               ('refund.customer_id', p.customer_id, CASE WHEN r.payment_id IS NULL THEN p.customer_id
+                                                          ELSE r.customer_id END)
+    ) AS compared (figure, stored, recomputed)
+    WHERE p.org_id = $1 AND p.mode = $2 AND stored IS DISTINCT FROM recomputed
+"""
+
+
+async def verify(conn: Connection, scope: Scope) -> AsyncIterator[Drift]:
+    """Every figure of this organization and mode that has drifted; none, if all is well.
+
+    `conn` must be in a transaction without a statement_timeout: this reads everything there is.
+    """
+    for statement in (_TOTALS, _DAYS, _REFUNDS):
+        async for row in conn.cursor(statement, scope.org_id, scope.mode):
+            yield Drift(scope.org_id, scope.mode, *row)

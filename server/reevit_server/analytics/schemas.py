@@ -80,7 +80,7 @@ class ValueOut(BaseModel):
     totals: list[TotalsOut]
     entries: Annotated[list[ValueEntryOut] | None, Field(exclude_if=lambda entries: entries is None)] = None
     has_more: Annotated[bool | None, Field(exclude_if=lambda more: more is None)] = None
-    next_cursor: Annotated[str | None, Field(description="Null on the last page.")] = None
+    next_cursor: Annotated[str | None, Field(exclude_if=lambda cursor: cursor is None)] = None
 
 
 class HistoryEntryOut(BaseModel):

@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -17,12 +18,13 @@ import typer
 from reevit_server import organizations
 from reevit_server.cli.connection import DatabaseUrl, DataDir, database, dsn, fail, settings, stderr, stdout
 from reevit_server.cli.orgs import create_with_keys
-from reevit_server.core import logs
+from reevit_server.core import embedded, logs
 from reevit_server.settings import PREFIX, Settings
 
 _DRAIN_SECONDS = 25
 _PORT_SECONDS = 5
 _RESTART_SECONDS = 1
+_DATABASE_SECONDS = 3  # how often the embedded database is looked at
 
 
 def serve(
@@ -44,7 +46,7 @@ def serve(
     with dsn(chosen) as address:
         asyncio.run(_prepare(chosen, address, demo=demo))
         _pass_on(chosen, address)
-        with _background():
+        with _background(None if chosen.database_url else chosen.data_dir):
             _serve_api(chosen)
 
 
@@ -116,29 +118,42 @@ def _pass_on(chosen: Settings, address: str) -> None:
 
 
 @contextmanager
-def _background() -> Iterator[None]:
-    """The background process, started again should it ever end by itself."""
+def _background(data_dir: Path | None) -> Iterator[None]:
+    """The background process, and the embedded database: either is started again should it ever end by itself."""
     stopping = threading.Event()
-
-    def supervise() -> None:
-        while not stopping.is_set():
-            process = subprocess.Popen([sys.executable, "-m", "reevit_server.worker"])
-            while process.poll() is None and not stopping.wait(0.2):
-                pass
-            if stopping.is_set():
-                process.terminate()
-                process.wait(_DRAIN_SECONDS)
-                return
-            stderr.print(f"The background process ended with status {process.returncode}; starting it again.")
-            stopping.wait(_RESTART_SECONDS)
-
-    supervisor = threading.Thread(target=supervise, name="background")
-    supervisor.start()
+    tending = [threading.Thread(target=_tend_worker, args=(stopping,), name="worker")]
+    if data_dir is not None:
+        tending.append(threading.Thread(target=_tend_database, args=(stopping, data_dir), name="database"))
+    for thread in tending:
+        thread.start()
     try:
         yield
     finally:
         stopping.set()
-        supervisor.join()
+        for thread in tending:
+            thread.join()
+
+
+def _tend_worker(stopping: threading.Event) -> None:
+    while not stopping.is_set():
+        process = subprocess.Popen([sys.executable, "-m", "reevit_server.worker"])
+        while process.poll() is None and not stopping.wait(0.2):
+            pass
+        if stopping.is_set():
+            process.terminate()
+            process.wait(_DRAIN_SECONDS)
+            return
+        stderr.print(f"The background process ended with status {process.returncode}; starting it again.")
+        stopping.wait(_RESTART_SECONDS)
+
+
+def _tend_database(stopping: threading.Event, data_dir: Path) -> None:
+    while not stopping.wait(_DATABASE_SECONDS):
+        try:
+            with embedded.running(data_dir, wait_seconds=_DATABASE_SECONDS):
+                pass  # it runs, or does so again
+        except embedded.EmbeddedPostgresError as error:
+            stderr.print(f"The embedded database is down; trying again. {error}")
 
 
 def _serve_api(chosen: Settings) -> None:

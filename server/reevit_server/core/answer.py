@@ -1,6 +1,6 @@
 """What a door gives back: a finished answer, as the bytes that are sent, stored and replayed."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from pydantic import BaseModel
 
@@ -31,11 +31,5 @@ def no_content() -> Answer:
 
 def to_json(out: BaseModel) -> bytes:
     """The wire form of a model: what clients, events and stored answers hold."""
-    body: bytes = out.__pydantic_serializer__.to_json(out)
+    body: bytes = out.__pydantic_serializer__.to_json(out, by_alias=True)
     return body
-
-
-def to_plain(out: BaseModel) -> dict[str, Any]:
-    """The same, as plain JSON values."""
-    plain: dict[str, Any] = out.model_dump(mode="json")
-    return plain

@@ -77,6 +77,18 @@ class Database:
     async def __aexit__(self, *_: object) -> None:
         await self.close()
 
+    async def unsafe_settings(self) -> list[str]:
+        """The server's settings, if any, under which a crash loses payments that were acknowledged."""
+        async with self.read() as conn:
+            rows = await conn.fetch(
+                """
+                SELECT name FROM pg_settings
+                WHERE name IN ('fsync', 'full_page_writes', 'synchronous_commit') AND setting = 'off'
+                ORDER BY name
+                """
+            )
+        return [row["name"] for row in rows]
+
     @asynccontextmanager
     async def read(self) -> AsyncIterator[Connection]:
         """A connection for single statements, each its own snapshot.

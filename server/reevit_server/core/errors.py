@@ -182,5 +182,11 @@ class Unavailable(AppError):
     headers = ((b"retry-after", b"1"),)
 
 
+class NotDurable(Unavailable):
+    """Live mode is refused while a crash of the database could lose payments that were acknowledged."""
+
+    code = "not_durable"
+
+
 class ServerError(AppError):
     """Something went wrong on our side; the request id finds it in the server's log."""

@@ -18,6 +18,7 @@ from reevit_server.core.errors import (
     AppError,
     BodyTooLarge,
     InsufficientScope,
+    NotDurable,
     OrgMismatch,
     ServerError,
     Unauthorized,
@@ -72,6 +73,7 @@ class Front:
         self._clock = clock
         self._log_requests = log_requests
         self._db: Database | None = None
+        self._unsafe_settings: list[str] = []
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -83,6 +85,7 @@ class Front:
         """Opens the database when the server starts, closes it when it stops."""
         await receive()
         self._db = await self._open_database()
+        self._unsafe_settings = await self._db.unsafe_settings()
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await self._db.close()
@@ -161,6 +164,11 @@ class Front:
             raise InsufficientScope(
                 f"This API key lacks the scope {door.permission}; create a key that has it.",
                 required_scope=door.permission,
+            )
+        if principal.mode == "live" and self._unsafe_settings:
+            raise NotDurable(
+                f"PostgreSQL runs with {', '.join(self._unsafe_settings)} off: turn that on and restart the server.",
+                settings=self._unsafe_settings,
             )
         call.scope = Scope(
             principal.org_id,

@@ -1,6 +1,7 @@
 """The web composition root: settings -> database -> routes -> front. The only list of routes."""
 
-from typing import Any
+from collections.abc import Callable
+from datetime import datetime
 
 from fastapi import FastAPI
 
@@ -27,8 +28,8 @@ def describe() -> FastAPI:
     return app
 
 
-def create_app(settings: Settings, dsn: str, **replaced: Any) -> Front:
-    """The whole API as an ASGI application on the database `dsn`. `replaced` is for tests: the clock."""
+def create_app(settings: Settings, dsn: str, *, now: Callable[[], datetime] = clock.utc_now) -> Front:
+    """The whole API as an ASGI application on the database `dsn`; `now` is the time it lives in."""
 
     async def open_database() -> Database:
         return await Database.open(dsn, connections_max=settings.database_connections)
@@ -38,6 +39,6 @@ def create_app(settings: Settings, dsn: str, **replaced: Any) -> Front:
         open_database=open_database,
         authenticate=Authenticator(),
         rate_limiter=RateLimiter(settings.rate_limit / settings.workers),
-        clock=replaced.get("clock", clock.utc_now),
+        clock=now,
         log_requests=settings.log_requests,
     )

@@ -136,7 +136,8 @@ def _background(data_dir: Path | None) -> Iterator[None]:
 
 def _tend_worker(stopping: threading.Event) -> None:
     while not stopping.is_set():
-        process = subprocess.Popen([sys.executable, "-m", "reevit_server.worker"])
+        # A session of its own: Ctrl-C in the terminal is for the supervisor, which then tells the others.
+        process = subprocess.Popen([sys.executable, "-m", "reevit_server.worker"], start_new_session=True)
         while process.poll() is None and not stopping.wait(0.2):
             pass
         if stopping.is_set():

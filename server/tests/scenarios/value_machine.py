@@ -199,7 +199,7 @@ def holds_data_of(response: httpx.Response) -> str | None:
 
 
 def identified(profile: dict[str, Any]) -> bool:
-    return any(profile[name] for name in IDENTITIES)
+    return any(profile.get(name) for name in IDENTITIES)
 
 
 def instant(text: str | None) -> datetime | None:

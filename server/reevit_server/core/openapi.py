@@ -1,0 +1,358 @@
+"""The OpenAPI document: what FastAPI reads off the doors, made exact by the rules that hold for all of them.
+
+What an operation may refuse follows from its method, its address and its parameters; only what a noun alone can
+know is said at the door, with `responses=refusals(ExternalIdTaken)`. Tests hold every answer against it.
+"""
+
+from collections.abc import Iterable, Mapping
+from importlib.resources import files
+from typing import Any
+
+import pydantic
+from fastapi import params
+from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
+
+from reevit_server.core import errors
+from reevit_server.core.errors import AppError
+from reevit_server.core.idempotency import AnswerErased, KeyInUse, KeyReused
+from reevit_server.core.paging import InvalidCursor
+from reevit_server.core.routing import permission_of
+
+TITLE = "Reevit Customers"
+VERSION = "1"
+
+_READS = ("GET", "HEAD")
+_CODES = "x-codes"
+_SUCCESSES = {"200": "Done.", "201": "Created.", "204": "Done; there is nothing more to say."}
+_LIMITED = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
+_MORE_HEADERS = {
+    "401": ("WWW-Authenticate",),
+    "409": ("Retry-After",),
+    "429": ("Retry-After", *_LIMITED),
+    "503": ("Retry-After",),
+}
+
+Codes = dict[str, str]  # a refusal's code: what it means
+Schema = dict[str, Any]
+
+
+def id_in_path(prefix: str) -> Any:
+    """A path parameter that holds one of our ids. The pattern is told, not checked: no other id exists."""
+    return params.Path(
+        pattern=rf"^{prefix}_[0-7][0-9a-hjkmnp-tv-z]{{25}}$",
+        examples=[f"{prefix}_01jd8w3v5qe2rvkz6n0c4m8x7a"],
+    )
+
+
+def refusals(*refused: type[AppError]) -> dict[int | str, dict[str, Any]]:
+    """For a route's `responses`: what it refuses besides what every route may."""
+    responses: dict[int | str, dict[str, Any]] = {}
+    for error in refused:
+        responses.setdefault(error.status, {_CODES: {}})[_CODES][error.code] = _meaning(error)
+    return responses
+
+
+def document(routes: Iterable[Any], *, tags: Mapping[str, str]) -> dict[str, Any]:
+    """The document of all `routes`; `tags` tells what each of their tags is about."""
+    declared = [route for route in routes if isinstance(route, APIRoute) and route.include_in_schema]
+    found = get_openapi(
+        title=TITLE,
+        version=VERSION,
+        summary="Customers, their payments, and what they are worth.",
+        description=files("reevit_server.core").joinpath("openapi.md").read_text(),
+        license_info={"name": "MIT", "identifier": "MIT"},
+        servers=[{"url": "/", "description": "This server."}],
+        tags=[{"name": name, "description": text} for name, text in tags.items()],
+        routes=declared,
+    )
+    for route in declared:
+        operations = found["paths"][route.path_format]
+        for method in route.methods:
+            operations[method.lower()] = _operation(route, method, operations[method.lower()])
+    schemas = found["components"]["schemas"]
+    for leftover in ("HTTPValidationError", "ValidationError"):
+        schemas.pop(leftover, None)
+    found["components"] = {
+        "schemas": {"Error": _error_schema(), **{name: _plain(schema) for name, schema in schemas.items()}},
+        "responses": {name: _refusal(status, codes) for name, (status, codes) in _SHARED.items()},
+        "parameters": _PARAMETERS,
+        "headers": _HEADERS,
+        "securitySchemes": _SECURITY_SCHEMES,
+    }
+    return found
+
+
+def _operation(route: APIRoute, method: str, found: dict[str, Any]) -> dict[str, Any]:
+    """One operation, from what FastAPI found at its door."""
+    permission = permission_of(method, route.path)
+    summary, _, description = " ".join(route.description.split()).partition(". ")
+    parameters = [_parameter(parameter) for parameter in found.get("parameters", ())]
+    operation: dict[str, Any] = {
+        "tags": found["tags"],
+        "summary": summary.removesuffix("."),
+        "description": description,
+        "operationId": route.name,
+        "security": [] if permission is None else [{"ReevitKey": [permission]}, {"Bearer": [permission]}],
+        "parameters": parameters
+        + [{"$ref": f"#/components/parameters/{name}"} for name in _headers(method, permission)],
+        "requestBody": _request_body(route, found.get("requestBody")),
+        "responses": _responses(method, permission, parameters, found["responses"]),
+    }
+    return {
+        key: value
+        for key, value in operation.items()
+        if value not in ("", None) and (value or key == "security")
+    }
+
+
+def _headers(method: str, permission: str | None) -> tuple[str, ...]:
+    """Request headers that an operation listens to, besides its key."""
+    if permission is None:
+        return ()
+    return ("OrgId",) if method in _READS else ("OrgId", "IdempotencyKey", "ActorId", "Reason")
+
+
+def _parameter(found: dict[str, Any]) -> dict[str, Any]:
+    """A path or query parameter. It can be left out, if it is optional, but no address can say null."""
+    schema = _plain(found["schema"])
+    if "null" in (types := schema.get("type", ())):
+        schema["type"] = next(kind for kind in types if kind != "null")
+    elif "anyOf" in schema:
+        (branch,) = (one for one in schema.pop("anyOf") if one != {"type": "null"})
+        schema = {**branch, **schema}
+    described = found.get("description") or schema.get("description")
+    schema.pop("description", None)
+    parameter = {"name": found["name"], "in": found["in"], "required": found["required"]}
+    if described:
+        parameter["description"] = described
+    if schema.get("type") == "object":
+        parameter |= {"style": "deepObject", "explode": True}
+    return {**parameter, "schema": schema}
+
+
+def _request_body(route: APIRoute, found: dict[str, Any] | None) -> dict[str, Any] | None:
+    """The body; no body is an empty object, so that it is required only where an empty object is refused."""
+    if found is None:
+        return None
+    assert route.body_field is not None
+    model = route.body_field.field_info.annotation
+    assert isinstance(model, type) and issubclass(model, pydantic.BaseModel), route.path
+    try:
+        model.model_validate({})
+    except pydantic.ValidationError:
+        return {**found, "required": True}
+    return {**found, "required": False}
+
+
+def _responses(
+    method: str, permission: str | None, parameters: list[dict[str, Any]], found: dict[str, Any]
+) -> dict[str, Any]:
+    """Every status that the operation can answer, and for refusals every code."""
+    successes = {status: response for status, response in found.items() if status < "300"}
+    refused = _rules(method, permission, parameters, has_answer="204" not in successes)
+    for status, response in found.items():
+        refused.setdefault(status, {}).update(response.get(_CODES, {}))
+    responses = {}
+    for status in sorted(
+        found.keys() | refused.keys() - {"422"} if method in _READS else found.keys() | refused.keys()
+    ):
+        if status in successes:
+            responses[status] = _success(status, successes[status], method, permission)
+        elif codes := refused.get(status):
+            responses[status] = _shared(status, codes) or _refusal(status, codes)
+    return responses
+
+
+def _rules(
+    method: str, permission: str | None, parameters: list[dict[str, Any]], *, has_answer: bool
+) -> dict[str, Codes]:
+    """What the front of the house refuses on any door's behalf (`core/front.py`)."""
+    rules: list[type[AppError]] = [errors.ValidationError, errors.MalformedJson]
+    if any(parameter["name"] == "cursor" for parameter in parameters):
+        rules.append(InvalidCursor)
+    if method not in _READS:
+        rules += [errors.BodyTooLarge, errors.UnsupportedMediaType]
+    if permission is not None:
+        rules += [errors.Unauthorized, errors.InsufficientScope, errors.OrgMismatch, errors.RateLimited]
+        rules.append(errors.Unavailable)
+        if method not in _READS:
+            rules += [KeyInUse, KeyReused]
+            if has_answer:
+                rules.append(AnswerErased)
+    return _by_status(*rules)
+
+
+def _by_status(*refused: type[AppError]) -> dict[str, Codes]:
+    return {str(status): response[_CODES] for status, response in refusals(*refused).items()}
+
+
+def _success(status: str, found: dict[str, Any], method: str, permission: str | None) -> dict[str, Any]:
+    names = ["X-Request-Id"]
+    if permission is not None:
+        names += _LIMITED
+        if method not in _READS:
+            names.append("Idempotent-Replayed")
+    success = {"description": _SUCCESSES[status], "headers": _header_references(names)}
+    if content := found.get("content"):
+        success["content"] = {kind: {"schema": _plain(media["schema"])} for kind, media in content.items()}
+    return success
+
+
+def _shared(status: str, codes: Codes) -> dict[str, str] | None:
+    """A reference to the component that says exactly this."""
+    for name, component in _SHARED.items():
+        if component == (status, codes):
+            return {"$ref": f"#/components/responses/{name}"}
+    return None
+
+
+def _refusal(status: str, codes: Codes) -> dict[str, Any]:
+    return {
+        "description": "\n".join(f"- `{code}`: {meaning}" for code, meaning in codes.items()),
+        "headers": _header_references(("X-Request-Id", *_MORE_HEADERS.get(status, ()))),
+        "content": {
+            "application/json": {
+                "schema": {
+                    "allOf": [{"$ref": "#/components/schemas/Error"}],
+                    "properties": {"code": {"enum": list(codes)}},
+                }
+            }
+        },
+    }
+
+
+def _header_references(names: Iterable[str]) -> dict[str, Any]:
+    return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
+
+
+def _meaning(error: type[AppError]) -> str:
+    return " ".join((error.__doc__ or "").split())
+
+
+def _plain(schema: Any) -> Any:
+    """A JSON schema as a person would write it: without generated titles, nullable said once."""
+    if isinstance(schema, list):
+        return [_plain(item) for item in schema]
+    if not isinstance(schema, dict):
+        return schema
+    plain = {
+        key: {name: _plain(inner) for name, inner in value.items()}
+        if key in ("properties", "$defs")
+        else _plain(value)
+        for key, value in schema.items()
+        if key != "title" or not isinstance(value, str)
+    }
+    branches = plain.get("anyOf", ())
+    if len(branches) == 2 and branches[1] == {"type": "null"} and isinstance(branches[0].get("type"), str):
+        branch, _ = plain.pop("anyOf")
+        if "enum" in branch:
+            branch["enum"] = [*branch["enum"], None]
+        if "const" in branch:
+            branch["enum"] = [branch.pop("const"), None]
+        plain = {**branch, **plain, "type": [branch["type"], "null"]}
+    return plain
+
+
+def _error_schema() -> Schema:
+    text = {"type": "string"}
+    fault = {"type": "object", "properties": dict.fromkeys(("field", "code", "message"), text)}
+    fault["required"] = list(fault["properties"])
+    return {
+        "type": "object",
+        "description": "The one shape of every refusal.",
+        "properties": {
+            "error": {
+                "enum": sorted({error.error for error in AppError.__subclasses__()}),
+                "description": "The class of refusal.",
+            },
+            "code": {**text, "description": "Stable, for programs."},
+            "message": {**text, "description": "One sentence that a person can act on."},
+            "details": {
+                "type": "object",
+                "description": "What else there is to know, by code.",
+                "properties": {
+                    "fields": {"type": "array", "items": fault, "description": "Each fault in the request."}
+                },
+            },
+            "request_id": {**text, "description": "The same as in `X-Request-Id`."},
+        },
+        "required": ["error", "code", "message", "details", "request_id"],
+    }
+
+
+_SHARED: dict[str, tuple[str, Codes]] = {
+    name: next(iter(_by_status(*refused).items()))
+    for name, refused in {
+        "Invalid": (errors.ValidationError, errors.MalformedJson),
+        "Unauthorized": (errors.Unauthorized,),
+        "Forbidden": (errors.InsufficientScope, errors.OrgMismatch),
+        "KeyInUse": (KeyInUse,),
+        "AnswerErased": (AnswerErased,),
+        "BodyTooLarge": (errors.BodyTooLarge,),
+        "UnsupportedMediaType": (errors.UnsupportedMediaType,),
+        "KeyReused": (KeyReused,),
+        "RateLimited": (errors.RateLimited,),
+        "Unavailable": (errors.Unavailable,),
+    }.items()
+}
+
+_SECURITY_SCHEMES = {
+    "ReevitKey": {
+        "type": "apiKey",
+        "in": "header",
+        "name": "X-Reevit-Key",
+        "description": "`pfk_test_…` or `pfk_live_…`",
+    },
+    "Bearer": {"type": "http", "scheme": "bearer", "description": "The same key as `Authorization: Bearer`."},
+}
+
+
+def _header_parameter(name: str, description: str, **schema: Any) -> dict[str, Any]:
+    return {
+        "name": name,
+        "in": "header",
+        "required": False,
+        "description": description,
+        "schema": {"type": "string", **schema},
+    }
+
+
+_PARAMETERS = {
+    "OrgId": _header_parameter(
+        "X-Org-Id",
+        "Optional; must be the organization of the API key.",
+        pattern="^org_[0-7][0-9a-hjkmnp-tv-z]{25}$",
+    ),
+    "IdempotencyKey": _header_parameter(
+        "Idempotency-Key", "Makes the request safe to repeat: one key, one effect.", pattern="^[!-~]{1,255}$"
+    ),
+    "ActorId": _header_parameter(
+        "X-Actor-Id", "Who did it, kept with the events of this request. Printable UTF-8.", maxLength=500
+    ),
+    "Reason": _header_parameter(
+        "X-Reason", "Why, kept with the events of this request. Printable UTF-8.", maxLength=500
+    ),
+}
+
+
+def _header(description: str, *, required: bool = False, **schema: Any) -> dict[str, Any]:
+    return {"description": description, "required": required, "schema": schema}
+
+
+_HEADERS = {
+    "X-Request-Id": _header(
+        "The name of this request in the server's log.",
+        required=True,
+        type="string",
+        pattern="^req_[0-9a-f]{24}$",
+    ),
+    "X-RateLimit-Limit": _header("Requests in a burst.", type="integer", minimum=1),
+    "X-RateLimit-Remaining": _header("Requests left now.", type="integer", minimum=0),
+    "X-RateLimit-Reset": _header("Seconds until all are there again.", type="integer", minimum=0),
+    "Retry-After": _header("Seconds to wait.", type="integer", minimum=1),
+    "WWW-Authenticate": _header("How to authenticate.", required=True, type="string"),
+    "Idempotent-Replayed": _header(
+        "The answer was given before; nothing was done twice.", type="string", const="true"
+    ),
+}

@@ -10,7 +10,7 @@ from reevit_server import analytics, organizations
 from reevit_server.cli.connection import DatabaseUrl, DataDir, Json, dsn, run, settings, stderr
 from reevit_server.core import migrations
 from reevit_server.core.database import Database
-from reevit_server.core.scope import Scope
+from reevit_server.core.scope import Mode, Scope
 
 _SHOWN_MAX = 100
 
@@ -53,9 +53,13 @@ def verify(
 
 
 async def _verified(db: Database, org: str | None) -> tuple[int, list[analytics.Drift]]:
-    async with db.read() as conn:
-        orgs = [await organizations.get(conn, id=org)] if org else await organizations.select(conn)
-    scopes = [Scope(row["id"], mode) for row in orgs for mode in ("test", "live")]
+    if org is None:
+        ids = [row["id"] async for row in organizations.every(db)]
+    else:
+        async with db.read() as conn:
+            ids = [(await organizations.get(conn, id=org))["id"]]
+    modes: tuple[Mode, ...] = ("test", "live")
+    scopes = [Scope(id, mode) for id in ids for mode in modes]
     drift: list[analytics.Drift] = []
     with stderr.status("Verifying ...") as status:
         for number, scope in enumerate(scopes, 1):

@@ -65,8 +65,7 @@ def list_(data_dir: DataDir = None, database_url: DatabaseUrl = None, as_json: J
     """List organizations, the oldest first."""
 
     async def command(db: Database) -> list[asyncpg.Record]:
-        async with db.read() as conn:
-            return await organizations.select(conn)
+        return [row async for row in organizations.every(db)]
 
     rows: list[Any] = run(command, data_dir=data_dir, database_url=database_url)
     for row in rows:

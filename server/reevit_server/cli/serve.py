@@ -88,11 +88,10 @@ async def _prepare(chosen: Settings, address: str, *, demo: bool) -> None:
         nearby = chosen.host in ("127.0.0.1", "0.0.0.0")  # noqa: S104 - compared, not bound
         base = f"http://{'localhost' if nearby else chosen.host}:{chosen.port}"
         stdout.print(f"\n  [bold]Reevit Customers[/bold]  {base}   (API reference: {base}/docs)")
-        async with db.read() as conn:
-            known = await organizations.select(conn)
+        known = [row["id"] async for row in organizations.every(db)]
         if known:
             stdout.print(
-                f"  {len(known)} organization(s); a further key: reevit keys create --org {known[0]['id']}\n"
+                f"  {len(known)} organization(s); a further key: reevit keys create --org {known[0]}\n"
             )
             return
         if not demo:

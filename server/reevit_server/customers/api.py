@@ -7,10 +7,19 @@ from fastapi import APIRouter, Query
 from reevit_server.core.answer import Answer, no_content, reply
 from reevit_server.core.database import Connection
 from reevit_server.core.http import Call
+from reevit_server.core.openapi import refusals
 from reevit_server.core.routing import validated
 from reevit_server.customers import actions, select
+from reevit_server.customers.errors import (
+    CustomerNotFound,
+    ExternalIdFixed,
+    ExternalIdTaken,
+    IdentityRequired,
+    TooManyTags,
+    TooMuchMetadata,
+)
 from reevit_server.customers.models import CustomerRef, ExternalId
-from reevit_server.customers.refs import by_either_id
+from reevit_server.customers.refs import ExternalIdInPath, by_either_id
 from reevit_server.customers.schemas import (
     CustomerCreate,
     CustomerOut,
@@ -25,7 +34,9 @@ from reevit_server.customers.schemas import (
 router = APIRouter(tags=["customers"])
 
 
-@router.post("/v1/customers", status_code=201, response_model=CustomerOut)
+@router.post(
+    "/v1/customers", status_code=201, response_model=CustomerOut, responses=refusals(ExternalIdTaken)
+)
 async def create_customer(call: Call, new: CustomerCreate) -> Answer:
     """Create a customer. A taken `external_id` is a conflict that names who has it."""
 
@@ -47,7 +58,7 @@ async def list_customers(call: Call, query: Annotated[CustomerQuery, Query()]) -
     )
 
 
-@router.get("/v1/customers/lookup", response_model=CustomerOut)
+@router.get("/v1/customers/lookup", response_model=CustomerOut, responses=refusals(CustomerNotFound))
 async def lookup_customer(call: Call, query: Annotated[LookupQuery, Query()]) -> Answer:
     """Get the customer with this `external_id`."""
     async with call.db.read() as conn:
@@ -58,9 +69,9 @@ async def lookup_customer(call: Call, query: Annotated[LookupQuery, Query()]) ->
 @router.put(
     "/v1/customers/external/{external_id}",
     response_model=CustomerOut,
-    responses={201: {"model": CustomerOut}},
+    responses={201: {"model": CustomerOut}, **refusals(TooMuchMetadata)},
 )
-async def upsert_customer(call: Call, external_id: str, given: CustomerUpsert) -> Answer:
+async def upsert_customer(call: Call, external_id: ExternalIdInPath, given: CustomerUpsert) -> Answer:
     """Create or update by your own id. Fields left out stay as they are; null clears; `metadata` is merged."""
     validated(LookupQuery, {"external_id": external_id})
 
@@ -80,7 +91,13 @@ async def get_customer(call: Call, customer: CustomerRef) -> Answer:
     return reply(CustomerOut.of(row))
 
 
-@by_either_id(router, "PATCH", "", response_model=CustomerOut)
+@by_either_id(
+    router,
+    "PATCH",
+    "",
+    response_model=CustomerOut,
+    refused=(ExternalIdFixed, ExternalIdTaken, IdentityRequired, TooMuchMetadata),
+)
 async def update_customer(call: Call, customer: CustomerRef, patch: CustomerPatch) -> Answer:
     """Update a customer: only what is sent changes, `metadata` is merged, null clears a field."""
 
@@ -102,7 +119,7 @@ async def delete_customer(call: Call, customer: CustomerRef) -> Answer:
     return await call.once(deed)
 
 
-@by_either_id(router, "POST", "/tags", response_model=CustomerOut)
+@by_either_id(router, "POST", "/tags", response_model=CustomerOut, refused=(TooManyTags,))
 async def add_customer_tags(call: Call, customer: CustomerRef, given: TagsAdd) -> Answer:
     """Add tags, without reading the customer first."""
 

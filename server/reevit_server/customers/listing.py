@@ -39,7 +39,9 @@ def _where(scope: Scope, query: CustomerQuery, currency: str) -> Where:
     where.add_if("c.created_at >= {}", query.created_after)
     where.add_if("c.created_at < {}", query.created_before)
     for key, value in (query.metadata or {}).items():
-        where.add("c.metadata @> ANY ({}::jsonb[])", [{key: candidate} for candidate in _readings(value)])
+        readings = [{key: reading} for reading in _readings(value)]
+        # OR, not ANY: only OR lets the planner use the index once per reading.
+        where.add(f"({' OR '.join(['c.metadata @> {}::jsonb'] * len(readings))})", *readings)
     if query.search is not None:
         where.add("c.search @@ {}::text::tsquery", _tsquery(scope, query.search))
     if query.min_spent is not None:

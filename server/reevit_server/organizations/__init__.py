@@ -1,6 +1,6 @@
 """Organizations: the merchants of this installation, each with a world of its own."""
 
-from reevit_server.organizations.actions import create, get, select
+from reevit_server.organizations.actions import create, every, get
 from reevit_server.organizations.errors import OrganizationNotFound
 
-__all__ = ["OrganizationNotFound", "create", "get", "select"]
+__all__ = ["OrganizationNotFound", "create", "every", "get"]

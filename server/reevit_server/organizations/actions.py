@@ -1,15 +1,16 @@
 """The deeds on organizations. They are an operator's, from the command line: no API key reaches across them."""
 
+from collections.abc import AsyncIterator
 from datetime import datetime
 
 import asyncpg
 
-from reevit_server.core.database import Connection
+from reevit_server.core.database import Connection, Database
 from reevit_server.core.ids import new_id
 from reevit_server.organizations import store
 from reevit_server.organizations.errors import OrganizationNotFound
 
-LIST_MAX = 1000
+_BATCH = 1000
 
 
 async def create(conn: Connection, *, name: str, currency: str, now: datetime) -> asyncpg.Record:
@@ -27,6 +28,14 @@ async def get(conn: Connection, *, id: str) -> asyncpg.Record:
     return row
 
 
-async def select(conn: Connection) -> list[asyncpg.Record]:
-    """The oldest thousand organizations."""
-    return await store.select(conn, limit=LIST_MAX)
+async def every(db: Database) -> AsyncIterator[asyncpg.Record]:
+    """All organizations, the oldest first."""
+    after = None
+    while True:
+        async with db.read() as conn:
+            rows = await store.select(conn, after=after, limit=_BATCH)
+        for row in rows:
+            yield row
+        if len(rows) < _BATCH:
+            return
+        after = (rows[-1]["created_at"], rows[-1]["id"])

@@ -26,9 +26,20 @@ async def find(conn: Connection, *, id: str) -> asyncpg.Record | None:
     return await conn.fetchrow("SELECT id, name, currency, created_at FROM organizations WHERE id = $1", id)
 
 
-async def select(conn: Connection, *, limit: int) -> list[asyncpg.Record]:
+async def select(conn: Connection, *, after: tuple[datetime, str] | None, limit: int) -> list[asyncpg.Record]:
+    """The oldest first."""
+    at, id = after or (None, None)
     return list(
         await conn.fetch(
-            "SELECT id, name, currency, created_at FROM organizations ORDER BY created_at, id LIMIT $1", limit
+            """
+            SELECT id, name, currency, created_at
+            FROM organizations
+            WHERE $1::timestamptz IS NULL OR (created_at, id) > ($1, $2)
+            ORDER BY created_at, id
+            LIMIT $3
+            """,
+            at,
+            id,
+            limit,
         )
     )

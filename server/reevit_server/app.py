@@ -2,13 +2,12 @@
 
 from collections.abc import Callable
 from datetime import datetime
-
-from fastapi import FastAPI
+from typing import Any
 
 from reevit_server.analytics.api import router as analytics
 from reevit_server.api_keys import Authenticator
 from reevit_server.api_keys.api import router as api_keys
-from reevit_server.core import clock, probes
+from reevit_server.core import clock, openapi, probes
 from reevit_server.core.database import Database
 from reevit_server.core.front import Front
 from reevit_server.core.rate_limit import RateLimiter
@@ -16,16 +15,23 @@ from reevit_server.core.routing import Routes
 from reevit_server.customers.api import router as customers
 from reevit_server.payments.api import router as payments
 from reevit_server.settings import Settings
+from reevit_server.web import reference
 
 ROUTERS = (customers, payments, analytics, api_keys, probes.router)
 
 
-def describe() -> FastAPI:
-    """Every route, declared: what the front dispatches to and the OpenAPI document tells."""
-    app = FastAPI(title="Reevit Customers", version="1")
-    for router in ROUTERS:
-        app.include_router(router)
-    return app
+TAGS = {
+    "customers": "One profile for each of your customers, found by your own id or by ours.",
+    "payments": "Money that comes in, and money that goes back.",
+    "analytics": "Who your best customers are, what each is worth, and what happened.",
+    "api keys": "Who may call, and what they may do.",
+    "operations": "For the machines that watch this one. No API key is needed.",
+}
+
+
+def describe() -> dict[str, Any]:
+    """The OpenAPI document of every route."""
+    return openapi.document((route for router in ROUTERS for route in router.routes), tags=TAGS)
 
 
 def create_app(settings: Settings, dsn: str, *, now: Callable[[], datetime] = clock.utc_now) -> Front:
@@ -34,8 +40,9 @@ def create_app(settings: Settings, dsn: str, *, now: Callable[[], datetime] = cl
     async def open_database() -> Database:
         return await Database.open(dsn, connections_max=settings.database_connections)
 
+    routers = (*ROUTERS, reference.router_of(describe()))
     return Front(
-        Routes(route for router in ROUTERS for route in router.routes),
+        Routes(route for router in routers for route in router.routes),
         open_database=open_database,
         authenticate=Authenticator(),
         rate_limiter=RateLimiter(settings.rate_limit / settings.workers),

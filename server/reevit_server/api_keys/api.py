@@ -6,10 +6,12 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 
 from reevit_server.api_keys import actions, store
+from reevit_server.api_keys.errors import ApiKeyNotFound
 from reevit_server.api_keys.schemas import ApiKeyCreate, ApiKeyOut, ApiKeyPage, NewApiKeyOut
 from reevit_server.core.answer import Answer, no_content, reply
 from reevit_server.core.database import Connection
 from reevit_server.core.http import Call
+from reevit_server.core.openapi import id_in_path, refusals
 from reevit_server.core.paging import PageQuery, cut
 
 router = APIRouter(tags=["api keys"])
@@ -47,8 +49,10 @@ async def list_api_keys(call: Call, query: Annotated[PageQuery, Query()]) -> Ans
     return reply(ApiKeyPage(keys=keys, has_more=page.has_more, next_cursor=page.next_cursor, total=total))
 
 
-@router.delete("/v1/api-keys/{key_id}", status_code=204, response_model=None)
-async def revoke_api_key(call: Call, key_id: str) -> Answer:
+@router.delete(
+    "/v1/api-keys/{key_id}", status_code=204, response_model=None, responses=refusals(ApiKeyNotFound)
+)
+async def revoke_api_key(call: Call, key_id: Annotated[str, id_in_path("key")]) -> Answer:
     """Revoke a key: it stops within a second, everywhere."""
 
     async def deed(conn: Connection) -> Answer:

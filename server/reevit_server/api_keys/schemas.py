@@ -17,7 +17,10 @@ def _unique(scopes: list[str]) -> list[str]:
 
 
 class ApiKeyCreate(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"name": "till", "scopes": ["customers:read", "payments:write"]}]},
+    )
 
     name: Annotated[str | None, Field(min_length=1, max_length=200, description="What it is for.")] = None
     scopes: Annotated[

@@ -4,7 +4,7 @@ import sys
 
 import typer
 
-from reevit_server.cli import keys, maintenance, orgs, serve
+from reevit_server.cli import data, keys, maintenance, orgs, serve
 from reevit_server.cli.connection import fail
 from reevit_server.core.embedded import EmbeddedPostgresError
 from reevit_server.core.errors import AppError
@@ -21,6 +21,8 @@ cli = typer.Typer(
 cli.command("serve")(serve.serve)
 cli.add_typer(orgs.cli, name="orgs")
 cli.add_typer(keys.cli, name="keys")
+cli.add_typer(data.import_cli, name="import")
+cli.add_typer(data.export_cli, name="export")
 cli.command("migrate")(maintenance.migrate)
 cli.command("verify")(maintenance.verify)
 

@@ -1,6 +1,7 @@
 """`reevit serve`: database, API and background work under one supervisor."""
 
 import asyncio
+import multiprocessing
 import os
 import signal
 import socket
@@ -161,6 +162,8 @@ def _serve_api(chosen: Settings) -> None:
     from granian.constants import Interfaces, Loops
     from granian.log import LogLevels
 
+    # Not fork: a copy of a process with threads may inherit a lock that nobody will ever release.
+    multiprocessing.set_start_method("spawn")
     Granian(
         "reevit_server.cli.serve:from_environment",
         factory=True,

@@ -32,7 +32,11 @@ Currency = Annotated[
     str,
     StringConstraints(strict=True, pattern=r"^[A-Z]{3}$"),
     AfterValidator(_known_currency),
-    Field(description="ISO 4217 code in upper case.", examples=["GHS"]),
+    Field(
+        description="ISO 4217 code in upper case.",
+        examples=["GHS"],
+        json_schema_extra={"format": "iso-4217"},
+    ),
 ]
 
 

@@ -13,7 +13,7 @@ from fastapi import params
 from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
-from reevit_server.core import errors
+from reevit_server.core import errors, json_schema
 from reevit_server.core.errors import AppError
 from reevit_server.core.idempotency import AnswerErased, KeyInUse, KeyReused
 from reevit_server.core.paging import InvalidCursor
@@ -34,15 +34,19 @@ _MORE_HEADERS = {
 }
 
 Codes = dict[str, str]  # a refusal's code: what it means
-Schema = dict[str, Any]
 
 
 def id_in_path(prefix: str) -> Any:
     """A path parameter that holds one of our ids. The pattern is told, not checked: no other id exists."""
-    return params.Path(
-        pattern=rf"^{prefix}_[0-7][0-9a-hjkmnp-tv-z]{{25}}$",
-        examples=[f"{prefix}_01jd8w3v5qe2rvkz6n0c4m8x7a"],
-    )
+    return params.Path(pattern=_id_pattern(prefix), examples=[_example_id(prefix)])
+
+
+def _id_pattern(prefix: str) -> str:
+    return rf"^{prefix}_[0-7][0-9a-hjkmnp-tv-z]{{25}}$"
+
+
+def _example_id(prefix: str) -> str:
+    return f"{prefix}_01jd8w3v5qe2rvkz6n0c4m8x7a"
 
 
 def refusals(*refused: type[AppError]) -> dict[int | str, dict[str, Any]]:
@@ -68,13 +72,16 @@ def document(routes: Iterable[Any], *, tags: Mapping[str, str]) -> dict[str, Any
     )
     for route in declared:
         operations = found["paths"][route.path_format]
-        for method in route.methods:
+        for method in route.methods or ():
             operations[method.lower()] = _operation(route, method, operations[method.lower()])
     schemas = found["components"]["schemas"]
     for leftover in ("HTTPValidationError", "ValidationError"):
         schemas.pop(leftover, None)
     found["components"] = {
-        "schemas": {"Error": _error_schema(), **{name: _plain(schema) for name, schema in schemas.items()}},
+        "schemas": {
+            "Error": _error_schema(),
+            **{name: _component(schema) for name, schema in schemas.items()},
+        },
         "responses": {name: _refusal(status, codes) for name, (status, codes) in _SHARED.items()},
         "parameters": _PARAMETERS,
         "headers": _HEADERS,
@@ -115,7 +122,7 @@ def _headers(method: str, permission: str | None) -> tuple[str, ...]:
 
 def _parameter(found: dict[str, Any]) -> dict[str, Any]:
     """A path or query parameter. It can be left out, if it is optional, but no address can say null."""
-    schema = _plain(found["schema"])
+    schema = json_schema.plain(found["schema"])
     if "null" in (types := schema.get("type", ())):
         schema["type"] = next(kind for kind in types if kind != "null")
     elif "anyOf" in schema:
@@ -128,7 +135,7 @@ def _parameter(found: dict[str, Any]) -> dict[str, Any]:
         parameter["description"] = described
     if schema.get("type") == "object":
         parameter |= {"style": "deepObject", "explode": True}
-    return {**parameter, "schema": schema}
+    return {**parameter, "schema": json_schema.of_request(schema)}
 
 
 def _request_body(route: APIRoute, found: dict[str, Any] | None) -> dict[str, Any] | None:
@@ -136,8 +143,7 @@ def _request_body(route: APIRoute, found: dict[str, Any] | None) -> dict[str, An
     if found is None:
         return None
     assert route.body_field is not None
-    model = route.body_field.field_info.annotation
-    assert isinstance(model, type) and issubclass(model, pydantic.BaseModel), route.path
+    model: Any = route.body_field.field_info.annotation
     try:
         model.model_validate({})
     except pydantic.ValidationError:
@@ -152,16 +158,18 @@ def _responses(
     successes = {status: response for status, response in found.items() if status < "300"}
     refused = _rules(method, permission, parameters, has_answer="204" not in successes)
     for status, response in found.items():
-        refused.setdefault(status, {}).update(response.get(_CODES, {}))
-    responses = {}
-    for status in sorted(
-        found.keys() | refused.keys() - {"422"} if method in _READS else found.keys() | refused.keys()
-    ):
-        if status in successes:
-            responses[status] = _success(status, successes[status], method, permission)
-        elif codes := refused.get(status):
-            responses[status] = _shared(status, codes) or _refusal(status, codes)
-    return responses
+        if _CODES in response:  # without codes it is FastAPI's own, which nobody here ever gives
+            refused.setdefault(status, {}).update(response[_CODES])
+    return {
+        **{
+            status: _success(status, success, method, permission)
+            for status, success in sorted(successes.items())
+        },
+        **{
+            status: _shared(status, codes) or _refusal(status, codes)
+            for status, codes in sorted(refused.items())
+        },
+    }
 
 
 def _rules(
@@ -195,7 +203,9 @@ def _success(status: str, found: dict[str, Any], method: str, permission: str | 
             names.append("Idempotent-Replayed")
     success = {"description": _SUCCESSES[status], "headers": _header_references(names)}
     if content := found.get("content"):
-        success["content"] = {kind: {"schema": _plain(media["schema"])} for kind, media in content.items()}
+        success["content"] = {
+            kind: {"schema": json_schema.plain(media["schema"])} for kind, media in content.items()
+        }
     return success
 
 
@@ -222,6 +232,12 @@ def _refusal(status: str, codes: Codes) -> dict[str, Any]:
     }
 
 
+def _component(schema: json_schema.Schema) -> json_schema.Schema:
+    """A named schema. What is sent to us forbids unknown fields; what we send may grow."""
+    found: json_schema.Schema = json_schema.plain(schema)
+    return json_schema.of_request(found) if found.get("additionalProperties") is False else found
+
+
 def _header_references(names: Iterable[str]) -> dict[str, Any]:
     return {name: {"$ref": f"#/components/headers/{name}"} for name in names}
 
@@ -230,31 +246,7 @@ def _meaning(error: type[AppError]) -> str:
     return " ".join((error.__doc__ or "").split())
 
 
-def _plain(schema: Any) -> Any:
-    """A JSON schema as a person would write it: without generated titles, nullable said once."""
-    if isinstance(schema, list):
-        return [_plain(item) for item in schema]
-    if not isinstance(schema, dict):
-        return schema
-    plain = {
-        key: {name: _plain(inner) for name, inner in value.items()}
-        if key in ("properties", "$defs")
-        else _plain(value)
-        for key, value in schema.items()
-        if key != "title" or not isinstance(value, str)
-    }
-    branches = plain.get("anyOf", ())
-    if len(branches) == 2 and branches[1] == {"type": "null"} and isinstance(branches[0].get("type"), str):
-        branch, _ = plain.pop("anyOf")
-        if "enum" in branch:
-            branch["enum"] = [*branch["enum"], None]
-        if "const" in branch:
-            branch["enum"] = [branch.pop("const"), None]
-        plain = {**branch, **plain, "type": [branch["type"], "null"]}
-    return plain
-
-
-def _error_schema() -> Schema:
+def _error_schema() -> json_schema.Schema:
     text = {"type": "string"}
     fault = {"type": "object", "properties": dict.fromkeys(("field", "code", "message"), text)}
     fault["required"] = list(fault["properties"])
@@ -318,20 +310,35 @@ def _header_parameter(name: str, description: str, **schema: Any) -> dict[str, A
     }
 
 
+# Printable as Python's str.isprintable has it, and nothing else: these go into logs and onto screens.
+_PRINTABLE = r"^[\p{L}\p{M}\p{N}\p{P}\p{S} ]*$"
+
 _PARAMETERS = {
     "OrgId": _header_parameter(
         "X-Org-Id",
         "Optional; must be the organization of the API key.",
-        pattern="^org_[0-7][0-9a-hjkmnp-tv-z]{25}$",
+        pattern=_id_pattern("org"),
+        examples=[_example_id("org")],
     ),
     "IdempotencyKey": _header_parameter(
-        "Idempotency-Key", "Makes the request safe to repeat: one key, one effect.", pattern="^[!-~]{1,255}$"
+        "Idempotency-Key",
+        "Makes the request safe to repeat: one key, one effect.",
+        pattern="^[!-~]{1,255}$",
+        examples=["order-5678"],
     ),
     "ActorId": _header_parameter(
-        "X-Actor-Id", "Who did it, kept with the events of this request. Printable UTF-8.", maxLength=500
+        "X-Actor-Id",
+        "Who did it, kept with the events of this request. Printable UTF-8.",
+        maxLength=500,
+        pattern=_PRINTABLE,
+        examples=["ama@example.com"],
     ),
     "Reason": _header_parameter(
-        "X-Reason", "Why, kept with the events of this request. Printable UTF-8.", maxLength=500
+        "X-Reason",
+        "Why, kept with the events of this request. Printable UTF-8.",
+        maxLength=500,
+        pattern=_PRINTABLE,
+        examples=["asked for by the customer"],
     ),
 }
 

@@ -24,9 +24,16 @@ class PageQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     limit: Annotated[int, Field(ge=1, le=100)] = 20
-    cursor: Annotated[str | None, Field(max_length=2000)] = None
-    offset: Annotated[int, Field(ge=0, le=10_000)] = 0
-    include_total: bool = False
+    cursor: Annotated[
+        str | None,
+        Field(
+            max_length=2000,
+            description="The `next_cursor` of the page before.",
+            json_schema_extra={"format": "cursor"},
+        ),
+    ] = None
+    offset: Annotated[int, Field(ge=0, le=10_000, description="For old clients; prefer `cursor`.")] = 0
+    include_total: Annotated[bool, Field(description="Count all rows too; slower on large lists.")] = False
 
     def after(self, order: str, kinds: Sequence[type]) -> list[Any] | None:
         """The place in the list where the page begins, or None for its head.

@@ -3,11 +3,14 @@
 from typing import Literal
 
 from fastapi import APIRouter
+from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel
 
 from reevit_server.core import metrics
 from reevit_server.core.answer import Answer, reply
+from reevit_server.core.errors import Unavailable
 from reevit_server.core.http import Call
+from reevit_server.core.openapi import refusals
 
 router = APIRouter(tags=["operations"])
 
@@ -22,7 +25,7 @@ async def healthz() -> Answer:
     return reply(Health())
 
 
-@router.get("/readyz", response_model=Health)
+@router.get("/readyz", response_model=Health, responses=refusals(Unavailable))
 async def readyz(call: Call) -> Answer:
     """Whether requests can be served: 503 while the database cannot be reached."""
     async with call.db.read() as conn:
@@ -30,7 +33,7 @@ async def readyz(call: Call) -> Answer:
     return reply(Health())
 
 
-@router.get("/metrics", response_model=str)
+@router.get("/metrics", response_model=str, response_class=PlainTextResponse)
 async def get_metrics() -> Answer:
     """Figures in the Prometheus text format."""
     return Answer(200, metrics.exposition(), content_type=b"text/plain; version=0.0.4; charset=utf-8")

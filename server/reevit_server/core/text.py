@@ -43,8 +43,12 @@ Word = Annotated[_OneLine, StringConstraints(max_length=64)]  # tags, methods
 Line = Annotated[_OneLine, StringConstraints(max_length=255)]  # ids of others, names, references
 Text = Annotated[str, StringConstraints(strict=True, max_length=1000)]
 
+_64_BITS = Field(ge=-(2**63), lt=2**63)
 MetadataValue = (
-    StrictBool | StrictInt | StrictFloat | Annotated[str, StringConstraints(strict=True, max_length=500)]
+    StrictBool
+    | Annotated[StrictInt, _64_BITS]
+    | Annotated[StrictFloat, _64_BITS]
+    | Annotated[str, StringConstraints(strict=True, max_length=500)]
 )
 MetadataKey = Annotated[_OneLine, StringConstraints(max_length=40)]
 Metadata = Annotated[

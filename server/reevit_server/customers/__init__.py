@@ -2,6 +2,8 @@
 
 from reevit_server.customers.actions import find_payer, get, get_or_create_payer, get_payer, ref_of
 from reevit_server.customers.errors import CustomerDeleted, CustomerNotFound, UnknownCustomer
+from reevit_server.customers.exporting import EXPORT
+from reevit_server.customers.importing import IMPORT, add_history, find_by_id, find_named, open_named
 from reevit_server.customers.models import CustomerId, CustomerRef, ExternalId, Payer
 from reevit_server.customers.refs import by_either_id
 from reevit_server.customers.schemas import CustomerDetails, CustomerOut, PayerOut, TotalsOut
@@ -10,6 +12,8 @@ from reevit_server.customers.totals import add_payment, add_refund
 
 __all__ = [
     "COLUMNS",
+    "EXPORT",
+    "IMPORT",
     "CustomerDeleted",
     "CustomerDetails",
     "CustomerId",
@@ -21,12 +25,16 @@ __all__ = [
     "PayerOut",
     "TotalsOut",
     "UnknownCustomer",
+    "add_history",
     "add_payment",
     "add_refund",
     "by_either_id",
+    "find_by_id",
+    "find_named",
     "find_payer",
     "get",
     "get_or_create_payer",
     "get_payer",
+    "open_named",
     "ref_of",
 ]

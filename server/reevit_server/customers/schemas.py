@@ -60,7 +60,11 @@ Phone = Annotated[
     str,
     StringConstraints(strict=True, max_length=16),
     AfterValidator(_checked_phone),
-    Field(json_schema_extra={"format": "e164"}, examples=["+233501234567"]),
+    Field(
+        json_schema_extra={"format": "e164", "pattern": r"^\+[1-9][0-9]{6,14}$"},
+        description="E.164, a number that its numbering plan knows.",
+        examples=["+233501234567"],
+    ),
 ]
 Name = Annotated[Line, Field(examples=["Ada Lovelace"])]
 Tags = Annotated[
@@ -73,28 +77,36 @@ Tags = Annotated[
 ]
 
 
-class CustomerDetails(BaseModel):
-    """What can be said of a customer; null and absent mean the same when it is created."""
-
-    model_config = ConfigDict(extra="forbid")
-
-    external_id: ExternalIdText | None = None
-    email: Email | None = None
-    phone: Phone | None = None
-    name: Name | None = None
-
-
 def _one_identity(schema: dict[str, Any]) -> None:
+    """What `_identified` checks, as a schema says it."""
     schema["anyOf"] = [
         {"required": [field], "properties": {field: {"type": "string"}}} for field in _IDENTITIES
     ]
 
 
-class CustomerCreate(CustomerDetails):
+def _create(schema: dict[str, Any]) -> None:
+    _one_identity(schema)
+    schema["examples"] = [
+        {
+            "external_id": "usr_1234",
+            "name": "Ada Lovelace",
+            "email": "ada@example.com",
+            "phone": "+233501234567",
+            "tags": ["premium"],
+            "metadata": {"plan": "pro"},
+        }
+    ]
+
+
+class CustomerDetails(BaseModel):
+    """What can be said of a customer; null and absent mean the same when it is created."""
+
     model_config = ConfigDict(extra="forbid", json_schema_extra=_one_identity)
 
-    tags: Tags | None = None
-    metadata: Metadata | None = None
+    external_id: ExternalIdText | None = None
+    email: Email | None = None
+    phone: Phone | None = None
+    name: Name | None = None
 
     @model_validator(mode="after")
     def _identified(self) -> Self:
@@ -103,10 +115,19 @@ class CustomerCreate(CustomerDetails):
         return self
 
 
+class CustomerCreate(CustomerDetails):
+    model_config = ConfigDict(extra="forbid", json_schema_extra=_create)
+
+    tags: Tags | None = None
+    metadata: Metadata | None = None
+
+
 class CustomerUpsert(BaseModel):
     """Fields left out stay as they are; null clears; `tags` replaces the list, `metadata` is merged."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"examples": [{"name": "Ada Lovelace", "tags": ["premium"]}]}
+    )
 
     email: Email | None = None
     phone: Phone | None = None
@@ -116,12 +137,17 @@ class CustomerUpsert(BaseModel):
 
 
 class CustomerPatch(CustomerUpsert):
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"email": "ada@example.com", "metadata": {"plan": "team"}}]},
+    )
+
     external_id: ExternalIdText | None = None
     rekey: Annotated[StrictBool, Field(description="Allows changing an external_id that is set.")] = False
 
 
 class TagsAdd(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"tags": ["premium"]}]})
 
     tags: Annotated[Tags, Field(min_length=1)]
 
@@ -247,7 +273,11 @@ class CustomerQuery(PageQuery):
     ] = None
     search: Annotated[
         str | None,
-        Field(max_length=200, description="First letters of words in name, e-mail, phone and external_id."),
+        Field(
+            max_length=200,
+            description="First letters of words in name, e-mail, phone and external_id.",
+            json_schema_extra={"pattern": r"[\p{L}\p{N}]"},
+        ),
     ] = None
     created_after: Instant | None = None
     created_before: Instant | None = None

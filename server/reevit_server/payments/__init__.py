@@ -1,6 +1,8 @@
 """Payments: money that came in, and money that went back."""
 
 from reevit_server.payments.actions import create, get, refund
+from reevit_server.payments.exporting import EXPORT
+from reevit_server.payments.loading import import_of
 from reevit_server.payments.models import CAPTURED
 from reevit_server.payments.refunds import count_of_customer as count_refunds_of_customer
 from reevit_server.payments.refunds import select_of_customer as select_refunds_of_customer
@@ -9,12 +11,14 @@ from reevit_server.payments.store import count_of_customer, select_of_customer
 
 __all__ = [
     "CAPTURED",
+    "EXPORT",
     "PaymentOut",
     "RefundOut",
     "count_of_customer",
     "count_refunds_of_customer",
     "create",
     "get",
+    "import_of",
     "refund",
     "select_of_customer",
     "select_refunds_of_customer",

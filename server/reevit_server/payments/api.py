@@ -9,10 +9,21 @@ from reevit_server import customers
 from reevit_server.core.answer import Answer, reply
 from reevit_server.core.database import Connection
 from reevit_server.core.http import Call
+from reevit_server.core.openapi import id_in_path, refusals
 from reevit_server.core.paging import PageQuery, cut
 from reevit_server.customers import by_either_id
 from reevit_server.payments import actions, store
 from reevit_server.payments import refunds as refund_store
+from reevit_server.payments.errors import (
+    ClientSecretWrong,
+    MetadataTooLarge,
+    PaymentNotFound,
+    ProviderNotAvailable,
+    ReferenceTaken,
+    RefundTooLarge,
+    UnknownSandboxScenario,
+    WrongPaymentState,
+)
 from reevit_server.payments.schemas import (
     ConfirmQuery,
     HistoryQuery,
@@ -31,8 +42,17 @@ from reevit_server.payments.schemas import (
 
 router = APIRouter(tags=["payments"])
 
+PaymentId = Annotated[str, id_in_path("pay")]
 
-@router.post("/v1/payments", status_code=201, response_model=PaymentOut)
+
+@router.post(
+    "/v1/payments",
+    status_code=201,
+    response_model=PaymentOut,
+    responses=refusals(
+        customers.UnknownCustomer, ProviderNotAvailable, ReferenceTaken, UnknownSandboxScenario
+    ),
+)
 async def create_payment(call: Call, new: PaymentCreate) -> Answer:
     """Create and charge a payment in one call, or record one made elsewhere (`provider: "external"`)."""
 
@@ -52,7 +72,12 @@ async def list_payments(call: Call, query: Annotated[PaymentQuery, Query()]) -> 
     return _page(rows, query.limit, total, "created_at")
 
 
-@router.post("/v1/payments/intents", status_code=201, response_model=PaymentOut)
+@router.post(
+    "/v1/payments/intents",
+    status_code=201,
+    response_model=PaymentOut,
+    responses=refusals(customers.UnknownCustomer, ProviderNotAvailable, ReferenceTaken),
+)
 async def create_payment_intent(call: Call, new: IntentCreate) -> Answer:
     """Create a payment to confirm later. Its `client_secret` is in this answer only."""
 
@@ -63,8 +88,14 @@ async def create_payment_intent(call: Call, new: IntentCreate) -> Answer:
     return await call.once(deed)
 
 
-@router.patch("/v1/payments/intents/{payment_id}", response_model=PaymentOut)
-async def update_payment_intent(call: Call, payment_id: str, patch: IntentPatch) -> Answer:
+@router.patch(
+    "/v1/payments/intents/{payment_id}",
+    response_model=PaymentOut,
+    responses=refusals(
+        PaymentNotFound, WrongPaymentState, customers.UnknownCustomer, ReferenceTaken, MetadataTooLarge
+    ),
+)
+async def update_payment_intent(call: Call, payment_id: PaymentId, patch: IntentPatch) -> Answer:
     """Change a payment that was not charged yet, or failed."""
 
     async def deed(conn: Connection) -> Answer:
@@ -75,15 +106,19 @@ async def update_payment_intent(call: Call, payment_id: str, patch: IntentPatch)
     return await call.once(deed)
 
 
-@router.get("/v1/payments/{payment_id}", response_model=PaymentOut)
-async def get_payment(call: Call, payment_id: str) -> Answer:
+@router.get("/v1/payments/{payment_id}", response_model=PaymentOut, responses=refusals(PaymentNotFound))
+async def get_payment(call: Call, payment_id: PaymentId) -> Answer:
     """Get a payment."""
     async with call.db.read() as conn:
         return _answer(await actions.get(conn, call.scope, id=payment_id))
 
 
-@router.post("/v1/payments/{payment_id}/confirm", response_model=PaymentOut)
-async def confirm_payment(call: Call, payment_id: str, _: Nothing) -> Answer:
+@router.post(
+    "/v1/payments/{payment_id}/confirm",
+    response_model=PaymentOut,
+    responses=refusals(PaymentNotFound, WrongPaymentState, ProviderNotAvailable, UnknownSandboxScenario),
+)
+async def confirm_payment(call: Call, payment_id: PaymentId, _: Nothing) -> Answer:
     """Charge a payment that is pending."""
 
     async def deed(conn: Connection) -> Answer:
@@ -92,9 +127,15 @@ async def confirm_payment(call: Call, payment_id: str, _: Nothing) -> Answer:
     return await call.once(deed)
 
 
-@router.post("/v1/payments/{payment_id}/confirm-intent", response_model=PaymentOut)
+@router.post(
+    "/v1/payments/{payment_id}/confirm-intent",
+    response_model=PaymentOut,
+    responses=refusals(
+        ClientSecretWrong, PaymentNotFound, WrongPaymentState, ProviderNotAvailable, UnknownSandboxScenario
+    ),
+)
 async def confirm_payment_intent(
-    call: Call, payment_id: str, query: Annotated[ConfirmQuery, Query()], _: Nothing
+    call: Call, payment_id: PaymentId, query: Annotated[ConfirmQuery, Query()], _: Nothing
 ) -> Answer:
     """Charge a payment that is pending, with its `client_secret`."""
 
@@ -107,8 +148,12 @@ async def confirm_payment_intent(
     return await call.once(deed)
 
 
-@router.post("/v1/payments/{payment_id}/cancel", response_model=PaymentOut)
-async def cancel_payment(call: Call, payment_id: str, _: Nothing) -> Answer:
+@router.post(
+    "/v1/payments/{payment_id}/cancel",
+    response_model=PaymentOut,
+    responses=refusals(PaymentNotFound, WrongPaymentState),
+)
+async def cancel_payment(call: Call, payment_id: PaymentId, _: Nothing) -> Answer:
     """Cancel a payment before money moves."""
 
     async def deed(conn: Connection) -> Answer:
@@ -117,8 +162,12 @@ async def cancel_payment(call: Call, payment_id: str, _: Nothing) -> Answer:
     return await call.once(deed)
 
 
-@router.post("/v1/payments/{payment_id}/retry", response_model=PaymentOut)
-async def retry_payment(call: Call, payment_id: str, _: Nothing) -> Answer:
+@router.post(
+    "/v1/payments/{payment_id}/retry",
+    response_model=PaymentOut,
+    responses=refusals(PaymentNotFound, WrongPaymentState, ProviderNotAvailable, UnknownSandboxScenario),
+)
+async def retry_payment(call: Call, payment_id: PaymentId, _: Nothing) -> Answer:
     """Charge a failed payment once more."""
 
     async def deed(conn: Connection) -> Answer:
@@ -127,8 +176,13 @@ async def retry_payment(call: Call, payment_id: str, _: Nothing) -> Answer:
     return await call.once(deed)
 
 
-@router.post("/v1/payments/{payment_id}/refund", status_code=201, response_model=RefundOut)
-async def refund_payment(call: Call, payment_id: str, new: RefundCreate) -> Answer:
+@router.post(
+    "/v1/payments/{payment_id}/refund",
+    status_code=201,
+    response_model=RefundOut,
+    responses=refusals(PaymentNotFound, WrongPaymentState, RefundTooLarge),
+)
+async def refund_payment(call: Call, payment_id: PaymentId, new: RefundCreate) -> Answer:
     """Give money back: all that is left, or an amount of it."""
 
     async def deed(conn: Connection) -> Answer:
@@ -138,8 +192,14 @@ async def refund_payment(call: Call, payment_id: str, new: RefundCreate) -> Answ
     return await call.once(deed)
 
 
-@router.get("/v1/payments/{payment_id}/refunds", response_model=RefundPage)
-async def list_payment_refunds(call: Call, payment_id: str, query: Annotated[PageQuery, Query()]) -> Answer:
+@router.get(
+    "/v1/payments/{payment_id}/refunds",
+    response_model=RefundPage,
+    responses=refusals(PaymentNotFound),
+)
+async def list_payment_refunds(
+    call: Call, payment_id: PaymentId, query: Annotated[PageQuery, Query()]
+) -> Answer:
     """List a payment's refunds, newest first."""
     after = query.after("created_at", (datetime, str))
     async with call.db.read() as conn:
@@ -162,8 +222,12 @@ async def list_payment_refunds(call: Call, payment_id: str, query: Annotated[Pag
     )
 
 
-@router.post("/v1/sandbox/payments/{payment_id}/complete", response_model=PaymentOut)
-async def complete_sandbox_payment(call: Call, payment_id: str, given: SandboxCompletion) -> Answer:
+@router.post(
+    "/v1/sandbox/payments/{payment_id}/complete",
+    response_model=PaymentOut,
+    responses=refusals(PaymentNotFound, WrongPaymentState, ProviderNotAvailable),
+)
+async def complete_sandbox_payment(call: Call, payment_id: PaymentId, given: SandboxCompletion) -> Answer:
     """Play the customer's part of a payment that waits: approve it, fail it, walk away."""
 
     async def deed(conn: Connection) -> Answer:

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
 
 from reevit_server.core.database import Row
 from reevit_server.core.money import MAX_AMOUNT, Amount, Currency
@@ -35,11 +35,35 @@ Reference = Annotated[Line, Field(description="Your own name of this payment; on
 class PaymentCustomer(CustomerDetails):
     """Found by its external_id, or created with the payment."""
 
-    @model_validator(mode="after")
-    def _identified(self) -> Self:
-        if not self.model_dump(exclude_none=True):
-            raise ValueError("A customer needs at least one of external_id, email, phone and name")
-        return self
+
+# The rules that validators check below, as a schema says them.
+_NULL: dict[str, JsonValue] = {"type": "null"}
+_ONE_WAY: dict[str, JsonValue] = {
+    "anyOf": [
+        {"properties": {"customer": _NULL, "external_customer_id": _NULL}},
+        {"properties": {"customer": _NULL, "customer_id": _NULL}},
+        {"properties": {"customer_id": _NULL, "external_customer_id": _NULL}},
+    ]
+}
+_OUTSIDE_FACTS: dict[str, JsonValue] = {
+    "anyOf": [
+        {"properties": {"provider": {"const": "external"}}, "required": ["provider"]},
+        {"properties": {"occurred_at": _NULL, "provider_ref_id": _NULL, "fee_amount": _NULL}},
+    ]
+}
+_PAYMENT: dict[str, JsonValue] = {
+    "amount": 15000,
+    "currency": "GHS",
+    "external_customer_id": "usr_1234",
+    "method": "mobile_money",
+    "reference": "order_5678",
+}
+
+
+def _never_null(schema: dict[str, Any]) -> None:
+    """The field may be left out, but not cleared."""
+    branch, _ = schema.pop("anyOf")
+    schema.update(branch)
 
 
 class _Customer(BaseModel):
@@ -60,6 +84,8 @@ class _Customer(BaseModel):
 
 
 class IntentCreate(_Customer):
+    model_config = ConfigDict(extra="forbid", json_schema_extra={**_ONE_WAY, "examples": [_PAYMENT]})
+
     amount: Amount
     currency: Currency
     method: Method | None = None
@@ -71,6 +97,10 @@ class IntentCreate(_Customer):
 
 
 class PaymentCreate(_Customer):
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={"allOf": [_ONE_WAY, _OUTSIDE_FACTS], "examples": [_PAYMENT]}
+    )
+
     amount: Amount
     currency: Currency
     method: Method | None = None
@@ -110,8 +140,12 @@ class PaymentCreate(_Customer):
 class IntentPatch(_Customer):
     """Fields left out stay as they are; `metadata` is merged."""
 
-    amount: Amount | None = None
-    currency: Currency | None = None
+    model_config = ConfigDict(
+        extra="forbid", json_schema_extra={**_ONE_WAY, "examples": [{"amount": 12000, "currency": "GHS"}]}
+    )
+
+    amount: Annotated[Amount | None, Field(json_schema_extra=_never_null)] = None
+    currency: Annotated[Currency | None, Field(json_schema_extra=_never_null)] = None
     method: Method | None = None
     country: Country | None = None
     reference: Reference | None = None
@@ -129,7 +163,7 @@ class IntentPatch(_Customer):
 class Nothing(BaseModel):
     """No body, or an empty object."""
 
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{}]})
 
 
 class ConfirmQuery(BaseModel):
@@ -139,14 +173,17 @@ class ConfirmQuery(BaseModel):
 
 
 class RefundCreate(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(
+        extra="forbid",
+        json_schema_extra={"examples": [{"amount": 5000, "reason": "One of three was broken"}]},
+    )
 
     amount: Annotated[Amount | None, Field(description="Default: all that is left.")] = None
     reason: Text | None = None
 
 
 class SandboxCompletion(BaseModel):
-    model_config = ConfigDict(extra="forbid")
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"outcome": "succeed"}]})
 
     outcome: Annotated[
         str,

@@ -72,9 +72,9 @@ async def drift(db: Database, scope: Scope) -> list[dict[str, Any]]:
     return found
 
 
-async def traces(db: Database, scope: Scope, words: list[str]) -> dict[str, str]:
-    """Those of `words` that are still somewhere in the organization's rows, and in which table."""
-    found: dict[str, str] = {}
+async def traces(db: Database, scope: Scope, words: list[str]) -> dict[str, set[str]]:
+    """Those of `words` that are still somewhere in the organization's rows, and in which tables."""
+    found: dict[str, set[str]] = {}
     async with db.snapshot() as conn:
         for table, text in (
             ("customers", "kept::text"),
@@ -90,5 +90,5 @@ async def traces(db: Database, scope: Scope, words: list[str]) -> dict[str, str]
             )
             for word in words:
                 if any(word in row["text"] for row in rows):
-                    found[word] = table
+                    found.setdefault(word, set()).add(table)
     return found

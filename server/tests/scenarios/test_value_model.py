@@ -157,7 +157,14 @@ class ValueMachine(Machine):
         self.expect_payment(response, payer, body, None, at=self.world.now)
 
     @precondition(lambda self: self.model.payments)
-    @rule(how=HOW, number=WHICH, who=WHO, money=st.none() | MONEY, metadata=st.none() | METADATA, scenario=SCENARIO)
+    @rule(
+        how=HOW,
+        number=WHICH,
+        who=WHO,
+        money=st.none() | MONEY,
+        metadata=st.none() | METADATA,
+        scenario=SCENARIO,
+    )
     def update_intent(self, how, number, who, money, metadata, scenario):
         payment = self.a_payment(number)
         named, payer = self.named(*who)
@@ -184,7 +191,11 @@ class ValueMachine(Machine):
         self.check_payment(payment)
 
     @precondition(lambda self: self.model.payments)
-    @rule(how=HOW, number=WHICH, deed=st.sampled_from(["confirm", "confirm-intent", "wrong secret", "retry", "cancel"]))
+    @rule(
+        how=HOW,
+        number=WHICH,
+        deed=st.sampled_from(["confirm", "confirm-intent", "wrong secret", "retry", "cancel"]),
+    )
     def move_on(self, how, number, deed):
         payment = self.a_payment(number)
         address = f"/payments/{payment.id}/{deed}"
@@ -247,7 +258,9 @@ class ValueMachine(Machine):
     def reuse_a_key(self, number):
         used = [kept for kept in self.model.kept if kept.status not in (400, 403)]
         kept = used[-1 - number % len(used)]
-        response = self.request("POST", "/customers", {"name": self.fresh("name")}, {"Idempotency-Key": kept.key})
+        response = self.request(
+            "POST", "/customers", {"name": self.fresh("name")}, {"Idempotency-Key": kept.key}
+        )
         refused(response, 422, "idempotency_key_reused")
 
     # What the rules have in common
@@ -314,9 +327,8 @@ class ValueMachine(Machine):
 
 @pytest.fixture
 def world(dsn: str) -> Iterator[World]:
-    world = World(dsn)
-    yield world
-    world.close()
+    with World.on(dsn) as world:
+        yield world
 
 
 def test_the_registry_always_agrees_with_the_model(world: World):

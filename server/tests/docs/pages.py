@@ -1,0 +1,109 @@
+"""A page of the documentation as its reader uses it: commands to type, and the answers it promises."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any, NamedTuple
+
+# What may stand behind the three backticks: only `sh` is run, `json` right after it is compared with its answer.
+LANGUAGES = {"sh", "json", "text", "console", "sql"}
+REFUSED = "<!-- refused -->"
+
+_FENCE = re.compile(r"( *)```(\w*)")
+# What differs from one run to the next; of these only the kind is compared. Others are compared letter by letter.
+_VARYING = (
+    re.compile(r"((?:org|key|cus|pay|ref|evt|req|sbx)_)[0-9a-z]+"),
+    re.compile(r"()\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z"),
+)
+_LEFT_OUT = "…"  # a string that has it is shown shortened
+
+
+class Block(NamedTuple):
+    """Fenced text, and where it begins."""
+
+    line: int
+    language: str
+    text: str
+    refused: bool
+
+
+class Example(NamedTuple):
+    """A command, whether the API is to refuse it, and the answer shown after it, if one is."""
+
+    line: int
+    command: str
+    refused: bool
+    answer: str | None
+
+
+def blocks(page: str) -> list[Block]:
+    """Every fenced block of a page. Raises ValueError for one that could be overlooked."""
+    found = []
+    lines = page.splitlines()
+    before = ""
+    number = 0
+    while number < len(lines):
+        line = lines[number]
+        number += 1
+        if (fence := _FENCE.match(line)) is None:
+            before = line if line.strip() else before
+            continue
+        if fence[1] or fence[2] not in LANGUAGES:
+            raise ValueError(f"line {number}: begin a block at the margin, as one of {sorted(LANGUAGES)}")
+        end = lines.index("```", number)
+        found.append(Block(number, fence[2], "\n".join(lines[number:end]), before.strip() == REFUSED))
+        before, number = "", end + 1
+    return found
+
+
+def examples(page: Path) -> list[Example]:
+    """The page's commands in order. An answer is the `json` block that follows next, with or without words between."""
+    found: list[Example] = []
+    following = blocks(page.read_text(encoding="utf-8"))
+    for block, after in zip(following, [*following[1:], None], strict=True):
+        if block.language == "sh":
+            answer = after.text if after is not None and after.language == "json" else None
+            found.append(Example(block.line, block.text, block.refused, answer))
+    return found
+
+
+def last_json(printed: str) -> Any:
+    """The last of the JSON values that a command printed, one after the other."""
+    decoder = json.JSONDecoder()
+    at, value = 0, None
+    while at < len(printed):
+        value, at = decoder.raw_decode(printed, at)
+        at += len(printed[at:]) - len(printed[at:].lstrip())
+    return value
+
+
+def differences(shown: Any, real: Any, where: str = "answer") -> list[str]:
+    """What a shown answer says that the real one does not; the shown one may leave out keys and ends of lists."""
+    if type(shown) is not type(real):
+        return [f"{where} is {json.dumps(shown)} on the page and {json.dumps(real)} in truth"]
+    if isinstance(shown, dict):
+        unknown = [f"{where} has no {key!r}" for key in shown if key not in real]
+        return unknown + [
+            difference
+            for key in shown.keys() & real.keys()
+            for difference in differences(shown[key], real[key], f"{where}.{key}")
+        ]
+    if isinstance(shown, list):
+        if len(shown) > len(real):
+            return [f"{where} has {len(real)} elements, not {len(shown)}"]
+        return [
+            difference
+            for index, (one, other) in enumerate(zip(shown, real, strict=False))
+            for difference in differences(one, other, f"{where}[{index}]")
+        ]
+    if shown == real or (isinstance(shown, str) and (_LEFT_OUT in shown or _kind(shown) == _kind(real))):
+        return []
+    return [f"{where} is {json.dumps(shown)} on the page and {json.dumps(real)} in truth"]
+
+
+def _kind(text: str) -> str:
+    """An id or an instant without what is different every time; any other text as it is."""
+    for number, varying in enumerate(_VARYING):
+        if match := varying.fullmatch(text):
+            return f"\0{number}{match[1]}"
+    return text

@@ -1,0 +1,127 @@
+"""What no schema can say: valid data that is also about something real, and not the same thing twice."""
+
+import itertools
+from datetime import UTC, datetime
+from typing import Any
+from urllib.parse import quote, unquote
+
+from schemathesis import Case
+from schemathesis.core.parameters import ParameterLocation
+
+from tests.openapi.objects import IN_PATH, PAYMENTS, Shop
+
+_numbers = itertools.count(1)
+_seen: set[str] = set()
+
+
+def fit(case: Case[Any], shop: Shop) -> None:
+    """Gives the valid parts of a case real objects of the shop's to speak of; invalid parts stay as they are."""
+    operation_id = case.operation.definition.raw["operationId"]
+    if case.meta is None or case.meta.generation.mode.is_positive:
+        _fit_numbers(case.body)
+    query = case.query if _is_valid(case, ParameterLocation.QUERY) else {}
+    body = case.body if _is_valid(case, ParameterLocation.BODY) and isinstance(case.body, dict) else {}
+    if _is_valid(case, ParameterLocation.PATH):
+        _fit_path(case.path_parameters, query, operation_id, shop)
+    _fit_headers(case, shop)
+    _fit_query(case, query, shop)
+    _fit_body(body, operation_id, shop)
+
+
+def _is_valid(case: Case[Any], location: ParameterLocation) -> bool:
+    return case.meta is None or not case.meta.is_negative_at(location)
+
+
+def _fit_path(path: dict[str, Any], query: dict[str, Any], operation_id: str, shop: Shop) -> None:
+    for name, made_up in path.items():
+        if name == "external_id":
+            _be_known(unquote(str(made_up)), shop)
+        elif name == "payment_id" and (maker := PAYMENTS.get(operation_id)):
+            payment = maker(shop)
+            path[name] = payment["id"]
+            if "client_secret" in query:
+                query["client_secret"] = payment["client_secret"]
+        elif name != "tag":
+            path[name] = quote(IN_PATH[name](shop), safe="")
+
+
+def _fit_headers(case: Case[Any], shop: Shop) -> None:
+    headers = case.headers
+    if "X-Org-Id" in headers and "X-Org-Id" not in _made_invalid(case):
+        headers["X-Org-Id"] = shop.org_id
+    if not _is_valid(case, ParameterLocation.HEADER):
+        return
+    if "Idempotency-Key" in headers:
+        headers["Idempotency-Key"] = _unused(headers["Idempotency-Key"])
+    for name in ("X-Actor-Id", "X-Reason"):
+        if name in headers:  # the schema speaks of text, the wire of its bytes in UTF-8
+            headers[name] = headers[name].encode().decode("latin-1")
+
+
+def _made_invalid(case: Case[Any]) -> set[str | None]:
+    """The parameters whose faults a case is about."""
+    if case.meta is None:
+        return set()
+    data = case.meta.phase.data
+    return {data.parameter, *(mutation.parameter for mutation in data.mutations)}
+
+
+def _fit_query(case: Case[Any], query: dict[str, Any], shop: Shop) -> None:
+    if case.path == "/v1/customers/lookup" and "external_id" in query:
+        _be_known(query["external_id"], shop)
+    if "cursor" in query:
+        query["cursor"] = _cursor(case, query, shop)
+        if query["cursor"] is None:
+            del query["cursor"]
+    if "period" in query:  # of /v1/customers/top: a period, or from and to
+        query.pop("from", None)
+        query.pop("to", None)
+    if "from" in query and "to" in query:
+        del query["to"]
+
+
+def _fit_body(body: dict[str, Any], operation_id: str, shop: Shop) -> None:
+    for name in ("external_id", "reference"):
+        if isinstance(body.get(name), str):
+            body[name] = _unused(body[name])
+    if body.get("customer_id") is not None:
+        body["customer_id"] = shop.customer()["id"]
+    if body.get("external_customer_id") is not None:
+        _be_known(body["external_customer_id"], shop)
+    if body.get("fee_amount") is not None:
+        body["fee_amount"] = min(body["fee_amount"], body["amount"])
+    if isinstance(body.get("occurred_at"), str) and body["occurred_at"] > "2026":
+        body["occurred_at"] = datetime.now(UTC).isoformat()
+
+
+def _fit_numbers(value: Any) -> None:
+    """To a schema, 5.0 is an integer; to this API, it is a float where none belongs."""
+    for key, inner in (
+        value.items() if isinstance(value, dict) else enumerate(value) if isinstance(value, list) else ()
+    ):
+        if isinstance(inner, float) and inner.is_integer():
+            value[key] = int(inner)
+        else:
+            _fit_numbers(inner)
+
+
+def _be_known(external_id: str, shop: Shop) -> None:
+    """Makes sure that there is a customer with this id."""
+    answer = shop.send("POST", "/v1/customers", json={"external_id": external_id})
+    assert answer.status_code in (201, 409), answer.text
+
+
+def _cursor(case: Case[Any], query: dict[str, Any], shop: Shop) -> str | None:
+    """A real cursor of this list, if it has a second page."""
+    first = {name: value for name, value in query.items() if name != "cursor"} | {"limit": 1, "offset": 0}
+    answer = shop.send("GET", case.formatted_path, params=first)
+    return answer.json().get("next_cursor") if answer.status_code == 200 else None
+
+
+def _unused(text: str) -> str:
+    """The text, or, when it was used before, one as long or hardly longer."""
+    if text not in _seen:
+        _seen.add(text)
+        return text
+    suffix = f"~{next(_numbers)}"
+    return text[: 255 - len(suffix)] + suffix

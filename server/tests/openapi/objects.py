@@ -1,0 +1,73 @@
+"""Real objects for the operations of the document to speak of: without them, a test would only ever meet 404."""
+
+import itertools
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import httpx
+
+_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True)
+class Shop:
+    """A merchant at a server, in one mode: makes what its tests need, over HTTP."""
+
+    url: str
+    org_id: str
+    key: str
+    client: httpx.Client = field(default_factory=httpx.Client, repr=False)
+
+    def send(self, method: str, path: str, **arguments: Any) -> httpx.Response:
+        headers = {"X-Reevit-Key": self.key, **arguments.pop("headers", {})}
+        return self.client.request(method, self.url + path, headers=headers, **arguments)
+
+    def make(self, path: str, **body: Any) -> dict[str, Any]:
+        answer = self.send("POST", path, json=body)
+        assert answer.status_code == 201, answer.text
+        made: dict[str, Any] = answer.json()
+        return made
+
+    def customer(self) -> dict[str, Any]:
+        # A slash and a letter beyond ASCII: own ids are percent-encoded in addresses, and come back as they were.
+        return self.make("/v1/customers", external_id=f"kö/{next(_numbers)}", tags=["vip"])
+
+    def payment(self, scenario: str = "succeed") -> dict[str, Any]:
+        """A payment of a customer, in the state that the sandbox's scenario leaves it in."""
+        return self.make(
+            "/v1/payments",
+            amount=10_000,
+            currency="GHS",
+            customer_id=self.customer()["id"],
+            metadata={"sandbox": scenario},
+        )
+
+    def intent(self) -> dict[str, Any]:
+        return self.make(
+            "/v1/payments/intents", amount=10_000, currency="GHS", customer_id=self.customer()["id"]
+        )
+
+    def api_key(self) -> dict[str, Any]:
+        return self.make("/v1/api-keys", name="spare", scopes=["customers:read"])
+
+
+Values = dict[str, str]
+
+# What stands in an address: a maker for each parameter's name ...
+IN_PATH: dict[str, Callable[[Shop], str]] = {
+    "customer_id": lambda shop: shop.customer()["id"],
+    "external_id": lambda shop: shop.customer()["external_id"],
+    "payment_id": lambda shop: shop.payment()["id"],
+    "key_id": lambda shop: shop.api_key()["id"],
+    "tag": lambda _: "vip",
+}
+# ... and for the operations that need a payment in another state than succeeded.
+PAYMENTS: dict[str, Callable[[Shop], dict[str, Any]]] = {
+    "update_payment_intent": Shop.intent,
+    "confirm_payment": Shop.intent,
+    "confirm_payment_intent": Shop.intent,
+    "cancel_payment": Shop.intent,
+    "retry_payment": lambda shop: shop.payment("fail"),
+    "complete_sandbox_payment": lambda shop: shop.payment("processing"),
+}

@@ -1,0 +1,191 @@
+"""The client that merchants have today works against this server, unmodified: each call does what its name says."""
+
+import asyncio
+import json
+import re
+import subprocess
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import pytest
+
+from reevit_server.core.database import Database
+from tests.makers import Api, make_merchant
+from tests.running import running_server
+
+_HERE = Path(__file__).parent
+PYTHON = _HERE.parents[2] / ".venv-published-client/bin/python"
+
+pytestmark = pytest.mark.skipif(
+    not PYTHON.exists(), reason="the published client is not installed; `make test` installs it"
+)
+
+
+class Said(NamedTuple):
+    org_id: str
+    customers: dict[str, Any]
+    payments: dict[str, Any]
+    refusals: dict[str, dict[str, Any]]
+
+
+@pytest.fixture(scope="module")
+async def said(dsn: str, db: Database, api: Api) -> Said:
+    """One run of the merchant's program, on an organization of its own."""
+    shop = await make_merchant(db, api)
+
+    def run() -> str:
+        with running_server(dsn) as (base_url, _):
+            command = [str(PYTHON), str(_HERE / "script.py"), base_url, shop.test_key, shop.org_id]
+            done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        assert done.returncode == 0, done.stderr
+        return done.stdout
+
+    answers = json.loads(await asyncio.to_thread(run))
+    assert answers["mode"] == "test"
+    return Said(shop.org_id, answers["customers"], answers["payments"], answers["refusals"])
+
+
+@pytest.fixture
+async def stored(said: Said, db: Database) -> dict[str, list[dict[str, Any]]]:
+    """What the program left in the database."""
+    async with db.read() as conn:
+        return {
+            name: [
+                dict(row)
+                for row in await conn.fetch(f"SELECT * FROM {name} WHERE org_id = $1 ORDER BY id", said.org_id)
+            ]
+            for name in ("customers", "payments", "refunds")
+        }
+
+
+def test_it_is_the_version_that_is_published():
+    asked = "import reevit.client; from importlib.metadata import version; print(version('reevit'))"
+    done = subprocess.run([str(PYTHON), "-c", asked], capture_output=True, text=True, timeout=20, check=True)
+    assert done.stdout.strip() == "0.11.0"
+
+
+def test_create_stores_a_customer_and_get_and_lookup_find_it(said: Said, stored: dict[str, Any]):
+    made = said.customers["create"]
+    assert re.fullmatch(r"cus_[0-9a-z]{26}", made["id"])
+    assert (made["external_id"], made["email"], made["phone"]) == ("usr_1234", "ada@example.com", "+233501234567")
+    assert (made["tags"], made["metadata"]["signup_source"]) == (["premium", "early-adopter"], "referral")
+    assert said.customers["get"] == said.customers["lookup"] == made
+    assert made["id"] in [row["id"] for row in stored["customers"]]
+
+
+def test_an_idempotency_key_makes_one_customer(said: Said, stored: dict[str, Any]):
+    assert said.customers["create_again"] == said.customers["create"]
+    assert [row["external_id"] for row in stored["customers"]].count("usr_1234") == 1
+
+
+def test_update_changes_what_is_stored(said: Said, stored: dict[str, Any]):
+    (ada,) = [row for row in stored["customers"] if row["external_id"] == "usr_1234"]
+    assert (ada["name"], ada["tags"]) == ("Ada King", ["vip"])
+    assert ada["metadata"] == {"plan": "team", "signup_source": "referral"}
+    assert said.customers["update"]["name"] == "Ada King"
+    assert said.customers["update_again"] == said.customers["update"]
+
+
+def test_an_external_id_of_any_characters_is_looked_up(said: Said):
+    assert said.customers["lookup_slashed"] == said.customers["slashed"]
+
+
+def test_delete_erases_the_person_and_its_replay_is_no_error(said: Said, stored: dict[str, Any]):
+    assert said.customers["delete"] is None
+    assert said.customers["delete_again"] is None
+    erased = [row for row in stored["customers"] if row["deleted_at"]]
+    assert len(erased) == 2  # one in `customers`, one in `refusals`
+    assert all(row["external_id"] is None and row["name"] is None for row in erased)
+
+
+def test_list_lists_filters_and_pages(said: Said):
+    assert [row["external_id"] for row in said.customers["list"]] == ["shop/7?a=b#c", "usr_1234"]
+    assert [row["external_id"] for row in said.customers["list_by_external_id"]] == ["usr_1234"]
+    assert [row["external_id"] for row in said.customers["list_page_two"]] == ["usr_1234"]
+
+
+def test_an_intent_is_stored_once_changed_and_confirmed(said: Said, stored: dict[str, Any]):
+    intent = said.payments["create_intent"]
+    assert (intent["status"], intent["amount"]) == ("pending", 15000)
+    assert intent["client_secret"]
+    assert said.payments["create_intent_again"] == intent
+    assert said.payments["update_intent"]["amount"] == 16000
+    assert said.payments["confirm"]["status"] == "succeeded"
+    assert said.payments["confirm_again"] == said.payments["confirm"]
+    (row,) = [row for row in stored["payments"] if row["reference"] == "order-1"]
+    assert (row["id"], row["amount"], row["status"]) == (intent["id"], 16000, "partially_refunded")
+    assert row["customer_id"] == said.customers["create"]["id"]
+
+
+def test_confirm_intent_cancel_and_retry_leave_the_status_they_name(said: Said, stored: dict[str, Any]):
+    statuses = {row["id"]: row["status"] for row in stored["payments"]}
+    assert said.payments["confirm_intent"]["status"] == "succeeded"
+    assert said.payments["cancel"]["status"] == statuses[said.payments["cancel"]["id"]] == "canceled"
+    declined = said.payments["confirm_declined"]
+    assert (declined["status"], declined["failure_code"]) == ("failed", "insufficient_funds")
+    assert said.payments["retry"]["status"] == statuses[said.payments["retry"]["id"]] == "succeeded"
+    assert said.payments["retry"]["id"] == declined["id"]
+
+
+def test_refund_gives_back_a_part_or_the_rest_once(said: Said, stored: dict[str, Any]):
+    part, rest = said.payments["refund"], said.payments["refund_rest"]
+    assert said.payments["refund_again"] == part
+    assert [(row["id"], row["amount"], row["reason"]) for row in stored["refunds"]] == [
+        (part["id"], 1000, "late"),
+        (rest["id"], 9000, None),
+    ]
+    assert said.payments["get"]["amount_refunded"] == 1000
+
+
+def test_lists_of_payments_are_newest_first_and_paged(said: Said, stored: dict[str, Any]):
+    newest_first = [row["id"] for row in reversed(stored["payments"])]
+    assert [row["id"] for row in said.payments["list"]] == newest_first
+    assert [row["id"] for row in said.payments["list_page_two"]] == newest_first[2:4]
+
+
+def test_payment_history_is_the_customers(said: Said, stored: dict[str, Any]):
+    history = said.payments["payment_history"]
+    assert {row["id"] for row in history} == {row["id"] for row in stored["payments"]}
+    assert [row["status"] for row in said.payments["payment_history_succeeded"]] == ["succeeded"]
+
+
+def test_top_ranks_by_what_is_left(said: Said):
+    (best,) = [row for row in said.payments["top"] if row["lifetime_value"]]
+    assert (best["external_id"], best["rank"]) == ("usr_1234", 1)
+    assert best["amount"] == best["lifetime_value"] == 16000 - 1000 + 9000 - 9000 + 500
+    assert best["total_spent"] == 25500
+    (most,) = said.payments["top_by_count"]
+    assert (most["external_id"], most["amount"]) == ("usr_1234", 3)
+
+
+def test_stats_speak_of_each_currency(said: Said):
+    (ghs,) = said.payments["stats"]["stats"]
+    expected = {"currency": "GHS", "payment_count": 4, "total_spent": 25500, "total_refunded": 10000}
+    assert {name: ghs[name] for name in expected} == expected
+
+
+@pytest.mark.parametrize(
+    ("name", "status", "code"),
+    [
+        ("taken", 409, "external_id_taken"),
+        ("unknown", 404, "customer_not_found"),
+        ("invalid", 400, "validation_error"),
+        ("deleted", 410, "idempotent_answer_erased"),
+        ("too_much", 422, "refund_too_large"),
+        ("reused", 422, "idempotency_key_reused"),
+        ("no_key", 401, "invalid_api_key"),
+        ("wrong_org", 403, "org_mismatch"),
+        ("not_here", 404, "route_not_found"),
+    ],
+)
+def test_a_refusal_reaches_the_program_with_all_it_says(said: Said, name: str, status: int, code: str):
+    refusal = said.refusals[name]
+    assert (refusal["status_code"], refusal["code"]) == (status, code)
+    assert re.fullmatch(r"req_[0-9a-f]{24}", refusal["request_id"])
+    assert refusal["message"].endswith((".", ".)"))
+    if name == "taken":
+        assert refusal["details"] == {"customer_id": said.customers["create"]["id"]}
+    if name == "invalid":
+        assert refusal["details"]["fields"][0]["field"] == "amount"
+    if name == "too_much":
+        assert refusal["details"]["refundable"] >= 0

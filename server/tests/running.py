@@ -1,0 +1,99 @@
+"""A server as operators start it: `reevit serve` in processes of its own, on a free port of loopback."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import httpx
+
+from reevit_server.core import embedded
+
+REEVIT = str(Path(sys.executable).parent / "reevit")
+_SOURCES = Path(embedded.__file__).parents[2]
+_START_SECONDS = 60
+
+
+def environment(**settings: str) -> dict[str, str]:
+    """Ours without the settings somebody may have in it, and with these."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("REEVIT_")}
+    return {**kept, "PYTHONPATH": str(_SOURCES), **settings}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@dataclass
+class Server:
+    """A started server, and what it printed."""
+
+    base_url: str
+    process: subprocess.Popen[bytes]
+    _output: IO[bytes]
+
+    @property
+    def output(self) -> str:
+        self._output.seek(0)
+        return self._output.read().decode()
+
+    def wait_until_ready(self) -> None:
+        deadline = time.monotonic() + _START_SECONDS
+        with httpx.Client(base_url=self.base_url) as client:
+            while True:
+                assert self.process.poll() is None, self.output
+                with suppress(httpx.TransportError):
+                    if client.get("/readyz").status_code == 200:
+                        return
+                assert time.monotonic() < deadline, self.output
+                time.sleep(0.05)
+
+    def children(self) -> list[int]:
+        """The processes that the supervisor started; the embedded PostgreSQL is not among them."""
+        tasks = Path(f"/proc/{self.process.pid}/task").iterdir()
+        return [int(pid) for task in tasks for pid in (task / "children").read_text().split()]
+
+    def stop(self) -> int:
+        """As an operator stops it; the exit status."""
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(60)
+
+
+@contextmanager
+def serving(*options: str, port: int | None = None, **settings: str) -> Iterator[Server]:
+    """`reevit serve` with these options and settings, ready; stopped at the end if it still runs."""
+    port = port or free_port()
+    command = [REEVIT, "serve", "--port", str(port), *options]
+    with tempfile.TemporaryFile() as output:
+        process = subprocess.Popen(command, stdout=output, stderr=output, env=environment(**settings))
+        server = Server(f"http://127.0.0.1:{port}", process, output)
+        try:
+            server.wait_until_ready()
+            yield server
+        finally:
+            if process.poll() is None:
+                server.stop()
+
+
+@contextmanager
+def running_server(dsn: str) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
+    """The address and the process of a server on a database that is there already."""
+    with serving("--database-url", dsn) as server:
+        yield server.base_url, server.process
+
+
+def reevit(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    """One command of the operator's, to its end."""
+    return subprocess.run(
+        [REEVIT, *arguments], capture_output=True, text=True, timeout=60, check=False, env=environment(**settings)
+    )

@@ -1,0 +1,201 @@
+"""Killed at any moment, by kill -9, under load: every acknowledged payment is there, and it comes back by itself."""
+
+import asyncio
+import itertools
+import os
+import signal
+import time
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+import httpx
+import pytest
+
+from reevit_server.core import embedded
+from tests.running import Server, free_port, reevit, serving
+
+_CLIENTS = 8
+_ENOUGH = 120  # acknowledged writes before the kill
+
+
+@dataclass
+class Shop:
+    """One merchant under load: what it sent, and what it was told is done."""
+
+    key: str
+    sent: dict[str, tuple[str, dict[str, Any]]] = field(default_factory=dict)
+    acknowledged: dict[str, dict[str, Any]] = field(default_factory=dict)
+    numbers: Any = field(default_factory=itertools.count)
+
+    def next_request(self) -> str:
+        """Mostly payments of a few customers in two currencies; every fifth is a refund."""
+        number = next(self.numbers)
+        payments = [body["id"] for body in self.acknowledged.values() if body["id"].startswith("pay_")]
+        if number % 5 == 4 and payments:
+            request = (f"/v1/payments/{payments[number % len(payments)]}/refund", {"amount": 1})
+        else:
+            customer = {"external_id": f"usr_{number % 4}"}
+            currency = ("GHS", "XOF")[number % 2]
+            request = ("/v1/payments", {"amount": 1000 + number, "currency": currency, "customer": customer})
+        self.sent[f"key-{number}"] = request
+        return f"key-{number}"
+
+    async def send(self, client: httpx.AsyncClient, key: str) -> bool:
+        """Whether the server said that it is done."""
+        path, body = self.sent[key]
+        try:
+            answer = await client.post(path, json=body, headers={"Idempotency-Key": key})
+        except httpx.TransportError:
+            return False
+        if answer.status_code == 201:
+            self.acknowledged[key] = answer.json()
+        return answer.status_code == 201
+
+
+async def under_load(base_url: str, shop: Shop, kill: Callable[[], None]) -> None:
+    """Clients that go on until the server does not answer, and the kill in the midst of it."""
+    enough = len(shop.acknowledged) + _ENOUGH
+
+    async def one(client: httpx.AsyncClient) -> None:
+        while await shop.send(client, shop.next_request()):
+            pass
+
+    async with httpx.AsyncClient(base_url=base_url, headers={"X-Reevit-Key": shop.key}, timeout=10) as client:
+        clients = [asyncio.create_task(one(client)) for _ in range(_CLIENTS)]
+        deadline = time.monotonic() + 30
+        while len(shop.acknowledged) < enough:
+            assert time.monotonic() < deadline, f"{len(shop.acknowledged)} acknowledged"
+            assert not any(task.done() for task in clients)
+            await asyncio.sleep(0.01)
+        kill()
+        await asyncio.gather(*clients)
+
+
+async def send_the_rest_again(base_url: str, shop: Shop) -> None:
+    """Nobody knows what became of the requests in flight; with their keys they can be sent again."""
+    async with httpx.AsyncClient(base_url=base_url, headers={"X-Reevit-Key": shop.key}, timeout=10) as client:
+        for key in [key for key in shop.sent if key not in shop.acknowledged]:
+            deadline = time.monotonic() + 10
+            while not await shop.send(client, key):
+                assert time.monotonic() < deadline
+                await asyncio.sleep(0.1)
+
+
+async def check_books(dsn: str, shop: Shop) -> None:
+    """Every acknowledged write once, nothing else, and totals that are the fold of it."""
+    conn = await asyncpg.connect(dsn)
+    try:
+        stored = {row["id"] for row in await conn.fetch("SELECT id FROM payments UNION ALL SELECT id FROM refunds")}
+        assert stored == {body["id"] for body in shop.acknowledged.values()}
+        assert len(stored) == len(shop.sent)
+        totals = await conn.fetch(
+            "SELECT customer_id, currency, total_spent, total_refunded, payment_count FROM customer_totals"
+        )
+        fold = await conn.fetch(
+            """
+            SELECT p.customer_id, p.currency, sum(p.amount), sum(coalesce(r.amount, 0)), count(*)
+            FROM payments AS p
+            LEFT JOIN (SELECT payment_id, sum(amount) AS amount FROM refunds GROUP BY payment_id) AS r
+                   ON r.payment_id = p.id
+            GROUP BY p.customer_id, p.currency
+            """
+        )
+        assert len(totals) == 4
+        assert sorted(map(tuple, totals)) == sorted(map(tuple, fold))
+        events = dict(await conn.fetch("SELECT type, count(*) FROM events GROUP BY type"))
+        payments = sum(id.startswith("pay_") for id in stored)
+        assert events["payment.created"] == events["payment.succeeded"] == payments
+        assert events["payment.refunded"] == len(stored) - payments
+    finally:
+        await conn.close()
+
+
+def gone(pid: int) -> bool:
+    """Ended, or only waiting for its parent to take notice."""
+    with suppress(FileNotFoundError, ProcessLookupError):
+        return ") Z " in Path(f"/proc/{pid}/stat").read_text()
+    return True
+
+
+def wait_until(true: Callable[[], bool], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+def postmaster(data_dir: Path) -> int:
+    return int((data_dir / "postgres/postmaster.pid").read_text().split()[0])
+
+
+@pytest.fixture(scope="module")
+def shop(data_dir: Path) -> Shop:
+    made = reevit("orgs", "create", "Shop", "--data-dir", str(data_dir), "--json")
+    assert made.returncode == 0, made.stderr
+    return Shop(httpx.Response(200, content=made.stdout).json()["test_key"])
+
+
+def dsn_of(data_dir: Path) -> str:
+    """Asked for while the server runs, so that looking does not stop the database."""
+    with embedded.running(data_dir) as dsn:
+        return dsn
+
+
+def kill_all(server: Server, *more: int) -> None:
+    for pid in (server.process.pid, *more):
+        os.kill(pid, signal.SIGKILL)
+
+
+def test_the_server_killed_under_load_comes_back_with_every_acknowledged_payment(data_dir: Path, shop: Shop):
+    port = free_port()
+    with serving("--data-dir", str(data_dir), port=port) as server:
+        children = server.children()
+        assert len(children) >= 2  # the API and the background process
+        database = postmaster(data_dir)
+        asyncio.run(under_load(server.base_url, shop, lambda: kill_all(server)))
+        server.process.wait()
+        wait_until(lambda: all(gone(pid) for pid in children), 2)
+    assert not gone(database), "PostgreSQL is to outlive a killed server"
+    with serving("--data-dir", str(data_dir), port=port) as server:
+        assert postmaster(data_dir) == database
+        asyncio.run(send_the_rest_again(server.base_url, shop))
+        asyncio.run(check_books(dsn_of(data_dir), shop))
+        verified = reevit("verify", "--data-dir", str(data_dir))
+        assert verified.returncode == 0, verified.stdout + verified.stderr
+    assert gone(database), "the last user stops it"
+
+
+def test_everything_killed_at_once_comes_back_with_every_acknowledged_payment(data_dir: Path, shop: Shop):
+    with ExitStack() as first:
+        server = first.enter_context(serving("--data-dir", str(data_dir)))
+        children = [*server.children(), postmaster(data_dir)]
+        asyncio.run(under_load(server.base_url, shop, lambda: kill_all(server, *children)))
+        server.process.wait()
+    with serving("--data-dir", str(data_dir)) as server:
+        asyncio.run(send_the_rest_again(server.base_url, shop))
+        asyncio.run(check_books(dsn_of(data_dir), shop))
+
+
+def test_a_server_whose_database_is_killed_under_load_mends_it_and_serves_on(data_dir: Path, shop: Shop):
+    with serving("--data-dir", str(data_dir)) as server:
+        database = postmaster(data_dir)
+        asyncio.run(under_load(server.base_url, shop, lambda: os.kill(database, signal.SIGKILL)))
+        killed_at = time.monotonic()
+        server.wait_until_ready()
+        assert time.monotonic() - killed_at < 10
+        asyncio.run(send_the_rest_again(server.base_url, shop))
+        asyncio.run(check_books(dsn_of(data_dir), shop))
+        assert server.stop() == 0
+
+
+def test_a_killed_api_process_is_started_again(data_dir: Path, shop: Shop):
+    with serving("--data-dir", str(data_dir)) as server:
+        api = [pid for pid in server.children() if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+        asyncio.run(under_load(server.base_url, shop, lambda: [os.kill(pid, signal.SIGKILL) for pid in api]))
+        server.wait_until_ready()
+        asyncio.run(send_the_rest_again(server.base_url, shop))
+        asyncio.run(check_books(dsn_of(data_dir), shop))

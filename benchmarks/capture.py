@@ -82,7 +82,7 @@ async def capture(dsn: str, *requests: Asking) -> list[Captured]:
         await _ask(front, Asking("GET", "/v1/customers?limit=1", request.headers))
         db.asked.clear()
         body = await _ask(front, request)
-        asked = [statement for statement in db.asked if statement.text not in ("BEGIN;", "COMMIT;")]
+        asked = [statement for statement in db.asked if not statement.text.startswith(("BEGIN", "COMMIT"))]
         captured.append(Captured(asked, body))
     await orders.put({"type": "lifespan.shutdown"})
     await life

@@ -28,7 +28,7 @@ from reevit_server.core.database import Connection
 from reevit_server.core.paging import PageQuery, cut
 from reevit_server.core.scope import Scope
 
-_BEGINNING = datetime(1, 1, 1, tzinfo=UTC)
+_BEGINNING = datetime(2, 1, 1, tzinfo=UTC)
 
 
 async def get_top(conn: Connection, scope: Scope, query: TopQuery, *, now: datetime) -> TopOut:

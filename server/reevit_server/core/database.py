@@ -59,7 +59,7 @@ class Database:
     async def open(cls, dsn: str, *, connections_max: int = 10) -> Self:
         pool = await asyncpg.create_pool(
             dsn,
-            min_size=min(2, connections_max),
+            min_size=0,  # a process may start while the database is away, and serve when it is back
             max_size=connections_max,
             command_timeout=12,  # after the server's own statement_timeout, as the net below it
             connection_class=_PooledConnection,

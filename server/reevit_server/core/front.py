@@ -73,7 +73,7 @@ class Front:
         self._clock = clock
         self._log_requests = log_requests
         self._db: Database | None = None
-        self._unsafe_settings: list[str] = []
+        self._unsafe_settings: list[str] | None = None  # asked for with the first live request
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
@@ -85,7 +85,6 @@ class Front:
         """Opens the database when the server starts, closes it when it stops."""
         await receive()
         self._db = await self._open_database()
-        self._unsafe_settings = await self._db.unsafe_settings()
         await send({"type": "lifespan.startup.complete"})
         await receive()
         await self._db.close()
@@ -115,7 +114,7 @@ class Front:
             answer = Answer(500, ServerError().body(request_id))
         seconds = time.perf_counter() - started
         template = door.template if door else "unmatched"
-        metrics.observe(scope["method"], template, answer.status, seconds)
+        metrics.observe(scope["method"] if door else "any", template, answer.status, seconds)
         if self._log_requests:
             log.info(
                 "request",
@@ -149,7 +148,7 @@ class Front:
             body = await _read_json(headers, receive)
             if (key := headers.get(b"idempotency-key")) is not None and door.permission is not None:
                 call.idempotency_key = idempotency.key_of(
-                    key, method=scope["method"], path=scope["path"], query=query, body=body
+                    key, method=scope["method"], path=[door.template, *path], query=query, body=body
                 )
         return await door(call, path, query, body)
 
@@ -165,11 +164,8 @@ class Front:
                 f"This API key lacks the scope {door.permission}; create a key that has it.",
                 required_scope=door.permission,
             )
-        if principal.mode == "live" and self._unsafe_settings:
-            raise NotDurable(
-                f"PostgreSQL runs with {', '.join(self._unsafe_settings)} off: turn that on and restart the server.",
-                settings=self._unsafe_settings,
-            )
+        if principal.mode == "live":
+            await self._check_durable(call.db)
         call.scope = Scope(
             principal.org_id,
             principal.mode,
@@ -177,6 +173,17 @@ class Front:
             _note(headers, b"x-reason"),
         )
         call.permissions = principal.permissions
+
+    async def _check_durable(self, db: Database) -> None:
+        """Raises NotDurable: no live payment is taken that a crash of the database could forget."""
+        if self._unsafe_settings is None:
+            self._unsafe_settings = await db.unsafe_settings()
+        if self._unsafe_settings:
+            off = ", ".join(self._unsafe_settings)
+            raise NotDurable(
+                f"Live mode is refused: PostgreSQL runs with {off} off. Turn that on and restart the server.",
+                settings=self._unsafe_settings,
+            )
 
 
 def _raw_path(scope: dict[str, Any]) -> bytes:

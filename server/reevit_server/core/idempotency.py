@@ -50,7 +50,7 @@ class Key(NamedTuple):
     fingerprint: bytes
 
 
-def key_of(header: bytes, *, method: str, path: str, query: list[tuple[str, str]], body: Any) -> Key:
+def key_of(header: bytes, *, method: str, path: list[str], query: list[tuple[str, str]], body: Any) -> Key:
     """The key in an `Idempotency-Key` header. Raises ValidationError unless 1-255 visible ASCII."""
     if not 1 <= len(header) <= 255 or not all(0x21 <= byte <= 0x7E for byte in header):
         raise ValidationError.of(

@@ -20,7 +20,9 @@ EXPONENTS: dict[str, int] = {
 
 def _known_currency(code: str) -> str:
     if code not in EXPONENTS:
-        raise ValueError(f"{code} is not a currency of ISO 4217; use a code such as GHS, NGN or KES")
+        raise ValueError(
+            "This is not a currency of ISO 4217; write its code in upper case, such as GHS, NGN or KES"
+        )
     return code
 
 
@@ -30,12 +32,12 @@ Amount = Annotated[
 ]
 Currency = Annotated[
     str,
-    StringConstraints(strict=True, pattern=r"^[A-Z]{3}$"),
+    StringConstraints(strict=True),
     AfterValidator(_known_currency),
     Field(
         description="ISO 4217 code in upper case.",
         examples=["GHS"],
-        json_schema_extra={"format": "iso-4217"},
+        json_schema_extra={"format": "iso-4217", "pattern": "^[A-Z]{3}$"},
     ),
 ]
 

@@ -10,6 +10,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
 from reevit_server.core.errors import ValidationError
+from reevit_server.core.text import utc
 
 
 class InvalidCursor(ValidationError):
@@ -89,7 +90,7 @@ def _decode(cursor: str, order: str, kinds: Sequence[type]) -> list[Any]:
 
 def _typed(key: Any, kind: type) -> Any:
     if kind is datetime:
-        return datetime.fromisoformat(key)
+        return utc(datetime.fromisoformat(key))
     if type(key) is not kind or (isinstance(key, str) and "\0" in key):
         raise InvalidCursor
     return key

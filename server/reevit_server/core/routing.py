@@ -94,6 +94,8 @@ def invalid(error: pydantic.ValidationError) -> ValidationError:
     for fault in error.errors(include_url=False, include_input=False):
         code = _RENAMED_CODES.get(fault["type"], fault["type"])
         message = fault["msg"].removeprefix("Value error, ")
+        if fault["type"] in ("model_type", "dict_type"):
+            message = "Write a JSON object"
         if code == "unknown_field":
             message = "There is no such field; check its spelling"
         elif code == "required":

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Annotated, Any
 
+import orjson
 from pydantic import (
     AfterValidator,
     BeforeValidator,
@@ -32,6 +33,18 @@ def _without_control(text: str) -> str:
     return text
 
 
+def in_the_form(pattern: str, otherwise: str) -> AfterValidator:
+    """Checks a text against a regular expression, and says what it should be in words instead."""
+    form = re.compile(pattern)
+
+    def check(text: str) -> str:
+        if form.fullmatch(text) is None:
+            raise ValueError(otherwise)
+        return text
+
+    return AfterValidator(check)
+
+
 # Strings on one line, of one character or more.
 _OneLine = Annotated[
     str,
@@ -51,8 +64,17 @@ MetadataValue = (
     | Annotated[str, StringConstraints(strict=True, max_length=500)]
 )
 MetadataKey = Annotated[_OneLine, StringConstraints(max_length=40)]
+
+
+def _scalar(value: Any) -> Any:
+    """One sentence for all that a metadata value can be, instead of one complaint per kind."""
+    if not isinstance(value, str | bool | int | float) or (isinstance(value, str) and len(value) > 500):
+        raise ValueError("Write a string of at most 500 characters, a number or a boolean")
+    return value
+
+
 Metadata = Annotated[
-    dict[MetadataKey, MetadataValue],
+    dict[MetadataKey, Annotated[MetadataValue, BeforeValidator(_scalar)]],
     Field(
         max_length=METADATA_KEYS_MAX,
         description="Key-value pairs of your own: at most 50 keys of 40 characters; "
@@ -71,14 +93,17 @@ def _rfc3339(value: Any) -> Any:
     return value
 
 
-def _utc(value: datetime) -> datetime:
-    try:
-        return value.astimezone(UTC)
-    except OverflowError:
-        raise ValueError("This instant is out of range") from None
+def utc(value: datetime) -> datetime:
+    """An aware instant in UTC. Raises ValueError outside the years 2 to 9998.
+
+    What lies beyond would overflow on its way through time zones, or come to Postgres as an infinity.
+    """
+    if not 2 <= value.year <= 9998 or value.tzinfo is None:
+        raise ValueError("This instant is out of range")
+    return value.astimezone(UTC)
 
 
-Instant = Annotated[datetime, BeforeValidator(_rfc3339), AfterValidator(_utc)]
+Instant = Annotated[datetime, BeforeValidator(_rfc3339), AfterValidator(utc)]
 
 
 def merged(stored: Mapping[str, Any], given: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -86,3 +111,8 @@ def merged(stored: Mapping[str, Any], given: Mapping[str, Any] | None) -> dict[s
     if given is None:
         return {}
     return {key: value for key, value in {**stored, **given}.items() if value != ""}
+
+
+def same(one: Any, other: Any) -> bool:
+    """Whether two values are the same JSON: unlike Python's, its 1 is not true."""
+    return orjson.dumps(one, option=orjson.OPT_SORT_KEYS) == orjson.dumps(other, option=orjson.OPT_SORT_KEYS)

@@ -12,7 +12,7 @@ from reevit_server.core.answer import to_json
 from reevit_server.core.database import Connection, Row
 from reevit_server.core.ids import new_id
 from reevit_server.core.scope import Scope
-from reevit_server.core.text import METADATA_KEYS_MAX, merged
+from reevit_server.core.text import METADATA_KEYS_MAX, merged, same
 from reevit_server.customers import store
 from reevit_server.customers.errors import (
     CustomerDeleted,
@@ -223,7 +223,7 @@ async def _change(
     conn: Connection, scope: Scope, stored: asyncpg.Record, fields: dict[str, Any], *, now: datetime
 ) -> asyncpg.Record:
     """Writes a profile and its event, or nothing at all when nothing is different."""
-    previous = {field: stored[field] for field in _PROFILE if stored[field] != fields[field]}
+    previous = {field: stored[field] for field in _PROFILE if not same(stored[field], fields[field])}
     if not previous:
         return stored
     if not any(fields[field] for field in ("external_id", "email", "phone", "name")):

@@ -4,6 +4,7 @@ Sorted by what they paid in one currency, customers come in two parts: those wit
 the index of that total, and those who never paid in it, newest first. A page may span both.
 """
 
+import math
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from typing import Any, NamedTuple
@@ -13,12 +14,14 @@ import asyncpg
 from reevit_server.core.database import Connection
 from reevit_server.core.paging import InvalidCursor
 from reevit_server.core.scope import Scope
+from reevit_server.core.text import utc
 from reevit_server.core.where import Where
 from reevit_server.customers.models import term, words
 from reevit_server.customers.schemas import CustomerQuery
 from reevit_server.customers.store import COLUMNS
 
 NEVER_PAID = "never_paid"
+_DIGITS_MAX = 40  # more than any total has
 
 
 class Place(NamedTuple):
@@ -62,13 +65,23 @@ def _readings(value: str) -> list[Any]:
     readings: list[Any] = [value]
     if value in ("true", "false"):
         readings.append(value == "true")
-    else:
+    for number in (_int64, float):
         try:
-            number = float(value)
-            readings.append(int(value) if value.lstrip("-").isdigit() else number)
+            reading = number(value)
         except ValueError:
-            pass
+            continue
+        if math.isfinite(reading):
+            readings.append(reading)
+            break
     return readings
+
+
+def _int64(digits: str) -> int:
+    """Raises ValueError for what no 64-bit integer is: none larger can have been stored."""
+    number = int(digits) if len(digits) <= 20 else 2**63
+    if not -(2**63) <= number < 2**63:
+        raise ValueError(digits)
+    return number
 
 
 def _tsquery(scope: Scope, search: str) -> str:
@@ -192,10 +205,12 @@ def _typed(column: str, key: str) -> Any:
     """A sort key out of a cursor. Raises InvalidCursor for what was never one."""
     try:
         if column in ("created_at", "last_payment_at"):
-            return datetime.fromisoformat(key)
+            return utc(datetime.fromisoformat(key))
+        if column == "payment_count":
+            return _int64(key)
         number = Decimal(key)
     except (ValueError, InvalidOperation):
         raise InvalidCursor from None
-    if not number.is_finite():
+    if not number.is_finite() or abs(number.adjusted()) > _DIGITS_MAX:
         raise InvalidCursor
-    return int(number) if column == "payment_count" else number
+    return number

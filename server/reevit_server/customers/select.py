@@ -6,7 +6,7 @@ from typing import Any
 from reevit_server import organizations
 from reevit_server.core.database import Connection
 from reevit_server.core.errors import ValidationError
-from reevit_server.core.paging import Cut, cut, encode
+from reevit_server.core.paging import Cut, InvalidCursor, cut, encode
 from reevit_server.core.scope import Scope
 from reevit_server.customers import listing
 from reevit_server.customers.listing import NEVER_PAID, Place
@@ -52,7 +52,9 @@ async def _by_value(conn: Connection, scope: Scope, query: CustomerQuery, curren
     after = query.after(order, (str, str, str))
     place = Place(*after) if after else None
     parts = [PAID, NEVER_PAID] if query.sort_order == "desc" else [NEVER_PAID, PAID]
-    if place is not None and place.part in parts:
+    if place is not None:
+        if place.part not in parts:
+            raise InvalidCursor
         parts = parts[parts.index(place.part) :]
     rows: list[Any] = []
     places: list[Place] = []

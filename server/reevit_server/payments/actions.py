@@ -17,7 +17,7 @@ from reevit_server.core.database import Connection
 from reevit_server.core.errors import ValidationError
 from reevit_server.core.ids import new_id
 from reevit_server.core.scope import Scope
-from reevit_server.core.text import METADATA_KEYS_MAX, merged
+from reevit_server.core.text import METADATA_KEYS_MAX, merged, same
 from reevit_server.payments import models, refunds, store
 from reevit_server.payments.errors import (
     ClientSecretWrong,
@@ -132,7 +132,7 @@ async def update_intent(
     if sent & {"customer_id", "external_customer_id", "customer"}:
         payer = await _payer_of(conn, scope, patch, now=now)
         fields["customer_id"] = payer and payer.id
-    previous = {field: stored[field] for field in fields if fields[field] != stored[field]}
+    previous = {field: stored[field] for field in fields if not same(fields[field], stored[field])}
     if not previous:
         return stored
     if fields["reference"] is not None and "reference" in previous:

@@ -158,7 +158,7 @@ def _instant(value: Any) -> datetime:
     text = str(value).strip()
     if type(value) in (str, int) and _WHEN.fullmatch(text):
         try:
-            at = datetime.fromisoformat(text)
+            at = datetime.fromisoformat(text.upper())
         except ValueError:
             pass  # such as the 30th of February
         else:

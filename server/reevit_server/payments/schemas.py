@@ -9,7 +9,7 @@ from reevit_server.core.database import Row
 from reevit_server.core.money import MAX_AMOUNT, Amount, Currency
 from reevit_server.core.paging import Page, PageQuery
 from reevit_server.core.scope import Mode
-from reevit_server.core.text import Instant, Line, Metadata, MetadataValue, Text, Word
+from reevit_server.core.text import Instant, Line, Metadata, MetadataValue, Text, Word, in_the_form
 from reevit_server.customers import CustomerDetails, PayerOut
 
 PaymentStatus = Literal[
@@ -23,10 +23,14 @@ PaymentStatus = Literal[
     "refunded",
 ]
 Source = Literal["api", "checkout", "payment_link", "subscription", "import"]
+_COUNTRY = "^[A-Z]{2}$"
+_OUTCOME = "^(succeed|succeeded|cancel|canceled|failed|fail(:[a-z][a-z0-9_]{0,63})?)$"
+
 Country = Annotated[
     str,
-    StringConstraints(strict=True, pattern=r"^[A-Z]{2}$"),
-    Field(description="ISO 3166-1 alpha-2.", examples=["GH"]),
+    StringConstraints(strict=True),
+    in_the_form(_COUNTRY, "Write a country as two upper-case letters of ISO 3166, such as GH"),
+    Field(description="ISO 3166-1 alpha-2.", examples=["GH"], json_schema_extra={"pattern": _COUNTRY}),
 ]
 Method = Annotated[Word, Field(description="For example card, mobile_money, bank_transfer.")]
 Reference = Annotated[Line, Field(description="Your own name of this payment; one reference is one payment.")]
@@ -187,10 +191,12 @@ class SandboxCompletion(BaseModel):
 
     outcome: Annotated[
         str,
-        StringConstraints(
-            strict=True, pattern=r"^(succeed|succeeded|cancel|canceled|failed|fail(:[a-z][a-z0-9_]{0,63})?)$"
+        StringConstraints(strict=True),
+        in_the_form(_OUTCOME, "Write what the customer did: succeed, fail, fail:<code> or cancel"),
+        Field(
+            description="What the customer did: succeed, fail, fail:<code> or cancel.",
+            json_schema_extra={"pattern": _OUTCOME},
         ),
-        Field(description="What the customer did: succeed, fail, fail:<code> or cancel."),
     ]
 
 

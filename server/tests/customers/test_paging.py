@@ -32,7 +32,7 @@ async def everybody(merchant: Merchant, **query: Any) -> list[dict]:
 
 
 async def crowd(db: Database, merchant: Merchant) -> list[str]:
-    """57 customers with ties in everything: a third never paid, a third paid in two currencies, 9 share an instant."""
+    """57 customers with ties in everything: a third never paid, a third paid in two currencies."""
     ids = []
     for number in range(CROWD):
         ids.append((await merchant.customer(name=f"Person {number}"))["id"])

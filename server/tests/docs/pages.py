@@ -5,17 +5,17 @@ import re
 from pathlib import Path
 from typing import Any, NamedTuple
 
-# What may stand behind the three backticks: only `sh` is run, `json` right after it is compared with its answer.
+# What may stand behind the three backticks. Only `sh` is run; `json` or `text` right after it is what it prints.
 LANGUAGES = {"sh", "json", "text", "console", "sql"}
 REFUSED = "<!-- refused -->"
 
 _FENCE = re.compile(r"( *)```(\w*)")
-# What differs from one run to the next; of these only the kind is compared. Others are compared letter by letter.
+# What differs from one run to the next; of these only the kind is compared. All else is compared letter by letter.
 _VARYING = (
     re.compile(r"((?:org|key|cus|pay|ref|evt|req|sbx)_)[0-9a-z]+"),
     re.compile(r"()\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z"),
 )
-_LEFT_OUT = "…"  # a string that has it is shown shortened
+_LEFT_OUT = "…"  # in a text: something stands here that differs, or is too long to show
 
 
 class Block(NamedTuple):
@@ -28,12 +28,13 @@ class Block(NamedTuple):
 
 
 class Example(NamedTuple):
-    """A command, whether the API is to refuse it, and the answer shown after it, if one is."""
+    """A command, whether the API is to refuse it, and what the page shows of its output, if anything."""
 
     line: int
     command: str
     refused: bool
-    answer: str | None
+    language: str
+    shown: str
 
 
 def blocks(page: str) -> list[Block]:
@@ -57,13 +58,21 @@ def blocks(page: str) -> list[Block]:
 
 
 def examples(page: Path) -> list[Example]:
-    """The page's commands in order. An answer is the `json` block that follows next, with or without words between."""
+    """The page's commands in order, each with the block of `json` or `text` that follows next, words between or not."""
     found: list[Example] = []
     following = blocks(page.read_text(encoding="utf-8"))
     for block, after in zip(following, [*following[1:], None], strict=True):
         if block.language == "sh":
-            answer = after.text if after is not None and after.language == "json" else None
-            found.append(Example(block.line, block.text, block.refused, answer))
+            shown = after if after is not None and after.language in ("json", "text") else None
+            found.append(
+                Example(
+                    block.line,
+                    block.text,
+                    block.refused,
+                    shown.language if shown else "",
+                    shown.text if shown else "",
+                )
+            )
     return found
 
 
@@ -77,15 +86,16 @@ def last_json(printed: str) -> Any:
     return value
 
 
-def differences(shown: Any, real: Any, where: str = "answer") -> list[str]:
-    """What a shown answer says that the real one does not; the shown one may leave out keys and ends of lists."""
+def differences(shown: Any, real: Any, where: str = "the answer") -> list[str]:
+    """What a shown answer says that the real one does not; it may leave out keys, and elements at a list's end."""
     if type(shown) is not type(real):
         return [f"{where} is {json.dumps(shown)} on the page and {json.dumps(real)} in truth"]
     if isinstance(shown, dict):
         unknown = [f"{where} has no {key!r}" for key in shown if key not in real]
         return unknown + [
             difference
-            for key in shown.keys() & real.keys()
+            for key in shown
+            if key in real
             for difference in differences(shown[key], real[key], f"{where}.{key}")
         ]
     if isinstance(shown, list):
@@ -96,13 +106,31 @@ def differences(shown: Any, real: Any, where: str = "answer") -> list[str]:
             for index, (one, other) in enumerate(zip(shown, real, strict=False))
             for difference in differences(one, other, f"{where}[{index}]")
         ]
-    if shown == real or (isinstance(shown, str) and (_LEFT_OUT in shown or _kind(shown) == _kind(real))):
+    if shown == real or (isinstance(shown, str) and _alike(shown, real)):
         return []
     return [f"{where} is {json.dumps(shown)} on the page and {json.dumps(real)} in truth"]
 
 
+def missing_lines(shown: str, printed: str) -> list[str]:
+    """The lines of a shown output that the real one has not, in this order."""
+    rest = iter(printed.splitlines())
+    return [
+        f"{line!r} is on the page and not in what was printed:\n{printed}"
+        for line in shown.splitlines()
+        if not any(_alike(line.rstrip(), other.rstrip()) for other in rest)
+    ]
+
+
+def _alike(shown: str, real: str) -> bool:
+    """Whether two texts are the same but for what differs every time, and what is left out."""
+    if _LEFT_OUT in shown:
+        pattern = ".*".join(re.escape(part) for part in shown.split(_LEFT_OUT))
+        return re.fullmatch(pattern, real, re.DOTALL) is not None
+    return shown == real or _kind(shown) == _kind(real)
+
+
 def _kind(text: str) -> str:
-    """An id or an instant without what is different every time; any other text as it is."""
+    """An id or an instant without what differs every time; any other text as it is."""
     for number, varying in enumerate(_VARYING):
         if match := varying.fullmatch(text):
             return f"\0{number}{match[1]}"

@@ -57,11 +57,12 @@ class Shop:
 
 
 async def under_load(base_url: str, shop: Shop, kill: Callable[[], None]) -> None:
-    """Clients that go on until the server does not answer, and the kill in the midst of it."""
+    """Clients that go on until they hear nothing or bad news, and the kill in the midst of it."""
     enough = len(shop.acknowledged) + _ENOUGH
+    killed = False
 
     async def one(client: httpx.AsyncClient) -> None:
-        while await shop.send(client, shop.next_request()):
+        while await shop.send(client, shop.next_request()) and not killed:
             pass
 
     async with httpx.AsyncClient(base_url=base_url, headers={"X-Reevit-Key": shop.key}, timeout=10) as client:
@@ -72,6 +73,7 @@ async def under_load(base_url: str, shop: Shop, kill: Callable[[], None]) -> Non
             assert not any(task.done() for task in clients)
             await asyncio.sleep(0.01)
         kill()
+        killed = True
         await asyncio.gather(*clients)
 
 

@@ -1,11 +1,13 @@
-"""Killed at any moment, by kill -9, under load: every acknowledged payment is there, and it comes back by itself."""
+"""How a server ends: killed under load by kill -9, as a whole or in part, it loses no acknowledged payment and
+comes back by itself; told to stop, it finishes what it began.
+"""
 
 import asyncio
 import itertools
 import os
 import signal
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -147,57 +149,117 @@ def dsn_of(data_dir: Path) -> str:
         return dsn
 
 
-def kill_all(server: Server, *more: int) -> None:
-    for pid in (server.process.pid, *more):
+class Operator:
+    """Starts the server again whenever it is down: always the same command."""
+
+    def __init__(self, data_dir: Path) -> None:
+        self._data_dir = data_dir
+        self._port = free_port()
+        self._started = ExitStack()
+        self._server: Server | None = None
+
+    def server(self) -> Server:
+        if self._server is None or self._server.process.poll() is not None:
+            self._started.close()
+            started = serving("--data-dir", str(self._data_dir), port=self._port)
+            self._server = self._started.enter_context(started)
+        return self._server
+
+    def leave(self) -> None:
+        self._started.close()
+
+
+@pytest.fixture(scope="module")
+def operator(data_dir: Path) -> Iterator[Operator]:
+    made = Operator(data_dir)
+    yield made
+    made.leave()
+
+
+def kill(*pids: int) -> None:
+    for pid in pids:
         os.kill(pid, signal.SIGKILL)
 
 
-def test_the_server_killed_under_load_comes_back_with_every_acknowledged_payment(data_dir: Path, shop: Shop):
-    port = free_port()
-    with serving("--data-dir", str(data_dir), port=port) as server:
-        children = server.children()
-        assert len(children) >= 2  # the API and the background process
-        database = postmaster(data_dir)
-        asyncio.run(under_load(server.base_url, shop, lambda: kill_all(server)))
-        server.process.wait()
-        wait_until(lambda: all(gone(pid) for pid in children), 2)
+async def mended(server: Server, data_dir: Path, shop: Shop) -> None:
+    await send_the_rest_again(server.base_url, shop)
+    await check_books(dsn_of(data_dir), shop)
+
+
+def test_the_server_killed_under_load_comes_back_with_every_acknowledged_payment(
+    operator: Operator, data_dir: Path, shop: Shop
+):
+    server = operator.server()
+    children, database = server.children(), postmaster(data_dir)
+    assert len(children) >= 2  # the API and the background process
+    asyncio.run(under_load(server.base_url, shop, lambda: kill(server.process.pid)))
+    server.process.wait()
+    wait_until(lambda: all(gone(pid) for pid in children), 2)
     assert not gone(database), "PostgreSQL is to outlive a killed server"
-    with serving("--data-dir", str(data_dir), port=port) as server:
-        assert postmaster(data_dir) == database
-        asyncio.run(send_the_rest_again(server.base_url, shop))
-        asyncio.run(check_books(dsn_of(data_dir), shop))
-        verified = reevit("verify", "--data-dir", str(data_dir))
-        assert verified.returncode == 0, verified.stdout + verified.stderr
-    assert gone(database), "the last user stops it"
+    server = operator.server()
+    assert postmaster(data_dir) == database
+    asyncio.run(mended(server, data_dir, shop))
+    verified = reevit("verify", "--data-dir", str(data_dir))
+    assert verified.returncode == 0, verified.stdout + verified.stderr
 
 
-def test_everything_killed_at_once_comes_back_with_every_acknowledged_payment(data_dir: Path, shop: Shop):
-    with ExitStack() as first:
-        server = first.enter_context(serving("--data-dir", str(data_dir)))
-        children = [*server.children(), postmaster(data_dir)]
-        asyncio.run(under_load(server.base_url, shop, lambda: kill_all(server, *children)))
-        server.process.wait()
-    with serving("--data-dir", str(data_dir)) as server:
-        asyncio.run(send_the_rest_again(server.base_url, shop))
-        asyncio.run(check_books(dsn_of(data_dir), shop))
+def test_everything_killed_at_once_comes_back_with_every_acknowledged_payment(
+    operator: Operator, data_dir: Path, shop: Shop
+):
+    server = operator.server()
+    everything = [server.process.pid, *server.children(), postmaster(data_dir)]
+    asyncio.run(under_load(server.base_url, shop, lambda: kill(*everything)))
+    server.process.wait()
+    asyncio.run(mended(operator.server(), data_dir, shop))
 
 
-def test_a_server_whose_database_is_killed_under_load_mends_it_and_serves_on(data_dir: Path, shop: Shop):
-    with serving("--data-dir", str(data_dir)) as server:
-        database = postmaster(data_dir)
-        asyncio.run(under_load(server.base_url, shop, lambda: os.kill(database, signal.SIGKILL)))
-        killed_at = time.monotonic()
-        server.wait_until_ready()
-        assert time.monotonic() - killed_at < 10
-        asyncio.run(send_the_rest_again(server.base_url, shop))
-        asyncio.run(check_books(dsn_of(data_dir), shop))
-        assert server.stop() == 0
+def test_a_database_killed_under_load_is_mended_within_ten_seconds(
+    operator: Operator, data_dir: Path, shop: Shop
+):
+    server = operator.server()
+    asyncio.run(under_load(server.base_url, shop, lambda: kill(postmaster(data_dir))))
+    killed_at = time.monotonic()
+    server.wait_until_ready()
+    assert time.monotonic() - killed_at < 10
+    asyncio.run(mended(server, data_dir, shop))
 
 
-def test_a_killed_api_process_is_started_again(data_dir: Path, shop: Shop):
-    with serving("--data-dir", str(data_dir)) as server:
-        api = [pid for pid in server.children() if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
-        asyncio.run(under_load(server.base_url, shop, lambda: [os.kill(pid, signal.SIGKILL) for pid in api]))
-        server.wait_until_ready()
-        asyncio.run(send_the_rest_again(server.base_url, shop))
-        asyncio.run(check_books(dsn_of(data_dir), shop))
+def test_an_api_process_killed_under_load_is_started_again(operator: Operator, data_dir: Path, shop: Shop):
+    server = operator.server()
+    processes = [pid for pid in server.children() if b"spawn_main" in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    assert processes
+    asyncio.run(under_load(server.base_url, shop, lambda: kill(*processes)))
+    server.wait_until_ready()
+    asyncio.run(mended(server, data_dir, shop))
+
+
+def test_a_server_told_to_stop_finishes_what_it_began_and_stops_the_database(
+    operator: Operator, data_dir: Path, shop: Shop
+):
+    server = operator.server()
+    children, database, dsn = server.children(), postmaster(data_dir), dsn_of(data_dir)
+
+    async def stop_while_a_payment_waits() -> httpx.Response:
+        outsider = await asyncpg.connect(dsn)
+        headers = {"X-Reevit-Key": shop.key}
+        async with httpx.AsyncClient(base_url=server.base_url, headers=headers, timeout=10) as client:
+            async with outsider.transaction():
+                await outsider.execute("LOCK TABLE customer_days IN ACCESS EXCLUSIVE MODE")
+                key = shop.next_request()
+                path, body = shop.sent[key]
+                paying = asyncio.create_task(client.post(path, json=body, headers={"Idempotency-Key": key}))
+                await asyncio.sleep(0.3)
+                server.process.send_signal(signal.SIGTERM)
+                await asyncio.sleep(0.7)
+                assert server.process.poll() is None, "it left a request behind"
+                async with httpx.AsyncClient(base_url=server.base_url) as newcomer:
+                    with suppress(httpx.TransportError):
+                        assert (await newcomer.get("/readyz")).status_code == 503
+            answer = await paying
+        await outsider.close()
+        return answer
+
+    assert asyncio.run(stop_while_a_payment_waits()).status_code == 201
+    assert server.process.wait(30) == 0
+    assert all(gone(pid) for pid in (*children, database))
+    assert not (data_dir / "postgres/postmaster.pid").exists()

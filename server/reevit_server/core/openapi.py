@@ -4,6 +4,7 @@ What an operation may refuse follows from its method, its address and its parame
 know is said at the door, with `responses=refusals(ExternalIdTaken)`. Tests hold every answer against it.
 """
 
+import copy
 from collections.abc import Iterable, Mapping
 from importlib.resources import files
 from typing import Any
@@ -87,7 +88,7 @@ def document(routes: Iterable[Any], *, tags: Mapping[str, str]) -> dict[str, Any
         "headers": _HEADERS,
         "securitySchemes": _SECURITY_SCHEMES,
     }
-    return found
+    return copy.deepcopy(found)
 
 
 def _operation(route: APIRoute, method: str, found: dict[str, Any]) -> dict[str, Any]:

@@ -58,7 +58,7 @@ def blocks(page: str) -> list[Block]:
 
 
 def examples(page: Path) -> list[Example]:
-    """The page's commands in order, each with the block of `json` or `text` that follows next, words between or not."""
+    """The page's commands in order, each with what follows next if that is `json` or `text`."""
     found: list[Example] = []
     following = blocks(page.read_text(encoding="utf-8"))
     for block, after in zip(following, [*following[1:], None], strict=True):

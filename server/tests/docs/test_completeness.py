@@ -50,7 +50,8 @@ def test_every_operation_is_documented():
     text = "\n".join(page.read_text(encoding="utf-8") for page in sorted(DOCS.glob("*.md")))
     documented = {(method, _nameless(path)) for method, path in _OPERATION.findall(text)}
     documented |= {("GET", path) for path in re.findall(r"^\| `(/[a-z]+)` \|", text, re.MULTILINE)}
-    assert "`/v1/customers/external/{external_id}` works too" in text  # so its family needs no lines of its own
+    # What says that a customer's operations go by external_id too, and need no lines of their own for it.
+    assert "`/v1/customers/external/{external_id}` works too" in text
     missing = {
         (method, route.path)
         for router in ROUTERS

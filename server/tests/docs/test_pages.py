@@ -44,7 +44,11 @@ def test_an_answer_may_be_shown_shortened(shown: Any, real: Any):
         ({"a": 1}, {"a": "1"}, 'the answer.a is 1 on the page and "1" in truth'),
         ({"a": 1}, {"a": True}, "the answer.a is 1 on the page and true in truth"),
         ({"a": None}, {"a": 0}, "the answer.a is null on the page and 0 in truth"),
-        ({"a": "succeeded"}, {"a": "failed"}, 'the answer.a is "succeeded" on the page and "failed" in truth'),
+        (
+            {"a": "succeeded"},
+            {"a": "failed"},
+            'the answer.a is "succeeded" on the page and "failed" in truth',
+        ),
         ({"id": "cus_1"}, {"id": "pay_1"}, 'the answer.id is "cus_1" on the page and "pay_1" in truth'),
         ({"key": "pfk_live_…"}, {"key": "pfk_test_1"}, 'the answer.key is "pfk_live_\\u2026" on the page'),
         ({"a": [1, 2]}, {"a": [1]}, "the answer.a has 1 elements, not 2"),

@@ -13,6 +13,7 @@ from reevit_server.analytics import ranking, store
 from reevit_server.analytics.models import Window, summary, window_of
 from reevit_server.analytics.schemas import (
     CurrencyStatsOut,
+    ExplainedValueOut,
     HistoryEntryOut,
     HistoryPage,
     RankedCustomerOut,
@@ -103,7 +104,7 @@ async def get_value(
 
 async def _explained(
     conn: Connection, scope: Scope, value: ValueOut, query: ValueQuery, *, now: datetime
-) -> ValueOut:
+) -> ExplainedValueOut:
     after = query.after("value", (datetime, str))
     rows = await store.select_entries(
         conn,
@@ -116,12 +117,11 @@ async def _explained(
         offset=query.offset,
     )
     page = cut(rows, query.limit, "value", "occurred_at", "id")
-    return value.model_copy(
-        update={
-            "entries": [ValueEntryOut.model_validate(dict(row)) for row in page.rows],
-            "has_more": page.has_more,
-            "next_cursor": page.next_cursor,
-        }
+    return ExplainedValueOut(
+        **dict(value),
+        entries=[ValueEntryOut.model_validate(dict(row)) for row in page.rows],
+        has_more=page.has_more,
+        next_cursor=page.next_cursor,
     )
 
 

@@ -6,6 +6,7 @@ from fastapi import APIRouter, Query
 
 from reevit_server.analytics import actions
 from reevit_server.analytics.schemas import (
+    ExplainedValueOut,
     HistoryPage,
     StatsOut,
     StatsQuery,
@@ -29,7 +30,7 @@ async def list_top_customers(call: Call, query: Annotated[TopQuery, Query()]) ->
         return reply(await actions.get_top(conn, call.scope, query, now=call.now))
 
 
-@by_either_id(router, "GET", "/value", response_model=ValueOut)
+@by_either_id(router, "GET", "/value", response_model=ExplainedValueOut | ValueOut)
 async def get_customer_value(
     call: Call, customer: CustomerRef, query: Annotated[ValueQuery, Query()]
 ) -> Answer:

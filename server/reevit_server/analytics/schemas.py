@@ -72,15 +72,20 @@ class ValueEntryOut(BaseModel):
 
 
 class ValueOut(BaseModel):
-    """What a customer is worth. With `explain`, the entries of all pages add up to `totals`."""
+    """What a customer is worth."""
 
     customer_id: str
     external_customer_id: str | None
     as_of: datetime | None
     totals: list[TotalsOut]
-    entries: Annotated[list[ValueEntryOut] | None, Field(exclude_if=lambda entries: entries is None)] = None
-    has_more: Annotated[bool | None, Field(exclude_if=lambda more: more is None)] = None
-    next_cursor: Annotated[str | None, Field(exclude_if=lambda cursor: cursor is None)] = None
+
+
+class ExplainedValueOut(ValueOut):
+    """What a customer is worth, and why: the entries of all pages add up to `totals`."""
+
+    entries: list[ValueEntryOut]
+    has_more: bool
+    next_cursor: str | None
 
 
 class HistoryEntryOut(BaseModel):

@@ -87,7 +87,8 @@ async def _prepare(chosen: Settings, address: str, *, demo: bool) -> None:
     """Brings the schema up to date and says where to begin."""
     async with database(address) as db:
         nearby = chosen.host in ("127.0.0.1", "0.0.0.0")  # noqa: S104 - compared, not bound
-        base = f"http://{'localhost' if nearby else chosen.host}:{chosen.port}"
+        host = f"[{chosen.host}]" if ":" in chosen.host else chosen.host
+        base = f"http://{'localhost' if nearby else host}:{chosen.port}"
         stdout.print(f"\n  [bold]Reevit Customers[/bold]  {base}   (API reference: {base}/docs)")
         known = [row["id"] async for row in organizations.every(db)]
         if known:

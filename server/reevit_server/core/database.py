@@ -117,6 +117,12 @@ class Database:
             yield conn
 
 
+def withhold_data(error: BaseException) -> None:
+    """Takes the row's values out of a database error that is going to be logged."""
+    if isinstance(error, asyncpg.PostgresError):
+        error.detail = None
+
+
 async def fetch_one(conn: Connection, statement: str, *values: Any) -> asyncpg.Record:
     """The row of a statement that always gives one: INSERT .. RETURNING, UPDATE of a row that is locked."""
     row = await conn.fetchrow(statement, *values)

@@ -13,7 +13,7 @@ import structlog
 from reevit_server.core import idempotency, metrics
 from reevit_server.core import json as strict_json
 from reevit_server.core.answer import Answer
-from reevit_server.core.database import LOST_CONNECTION, Database
+from reevit_server.core.database import LOST_CONNECTION, Database, withhold_data
 from reevit_server.core.errors import (
     AppError,
     BodyTooLarge,
@@ -107,9 +107,8 @@ class Front:
             answer = Answer(503, unavailable.body(request_id), unavailable.headers)
         except ClientLeft:
             return
-        except (
-            Exception
-        ):  # the last resort: a bug is logged whole, and told to the client without its details
+        except Exception as error:  # the last resort: a bug is logged whole, and told without its details
+            withhold_data(error)
             log.exception("unexpected_error", request_id=request_id, path=door and door.template)
             answer = Answer(500, ServerError().body(request_id))
         seconds = time.perf_counter() - started
@@ -156,7 +155,7 @@ class Front:
         """Puts the key's organization and mode on the call. Raises Unauthorized, OrgMismatch, InsufficientScope."""
         principal = await self._authenticate(call.db, _token(headers))
         if principal is None:
-            raise Unauthorized("This API key is not valid: it is malformed, unknown, expired or revoked.")
+            raise Unauthorized("This API key is not valid: it is malformed, unknown or revoked.")
         if (org := headers.get(b"x-org-id")) is not None and org != principal.org_id.encode():
             raise OrgMismatch
         if door.permission not in principal.permissions:
@@ -237,7 +236,7 @@ async def _read_json(headers: dict[bytes, bytes], receive: Receive) -> Any:
         if not message.get("more_body"):
             break
     if not size:
-        return None
+        return {}
     media_type = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
     if media_type != b"application/json":
         raise UnsupportedMediaType

@@ -52,7 +52,7 @@ class Door:
             raise _unknown_parameter(next(iter(query))[0])
         if self.body is not None:
             name, model = self.body
-            arguments[name] = validated(model, {} if body is None else body)
+            arguments[name] = validated(model, body)
         elif body:
             raise ValidationError("This operation takes no body; send none, or an empty object.")
         return await self.function(**arguments)
@@ -93,7 +93,7 @@ def invalid(error: pydantic.ValidationError) -> ValidationError:
     fields = []
     for fault in error.errors(include_url=False, include_input=False):
         code = _RENAMED_CODES.get(fault["type"], fault["type"])
-        message = fault["msg"].removeprefix("Value error, ")
+        message = fault["msg"].removeprefix("Value error, ").rstrip(".")
         if fault["type"] in ("model_type", "dict_type"):
             message = "Write a JSON object"
         if code == "unknown_field":

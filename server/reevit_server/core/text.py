@@ -45,15 +45,19 @@ def in_the_form(pattern: str, otherwise: str) -> AfterValidator:
     return AfterValidator(check)
 
 
-# Strings on one line, of one character or more.
-_OneLine = Annotated[
+# Strings on one line: tags and methods; ids of others, names and references.
+Word = Annotated[
     str,
-    StringConstraints(strict=True, min_length=1),
+    StringConstraints(strict=True, min_length=1, max_length=64),
     AfterValidator(_without_control),
     Field(json_schema_extra=_NO_CONTROL),
 ]
-Word = Annotated[_OneLine, StringConstraints(max_length=64)]  # tags, methods
-Line = Annotated[_OneLine, StringConstraints(max_length=255)]  # ids of others, names, references
+Line = Annotated[
+    str,
+    StringConstraints(strict=True, min_length=1, max_length=255),
+    AfterValidator(_without_control),
+    Field(json_schema_extra=_NO_CONTROL),
+]
 Text = Annotated[str, StringConstraints(strict=True, max_length=1000)]
 
 _64_BITS = Field(ge=-(2**63), lt=2**63)
@@ -63,13 +67,22 @@ MetadataValue = (
     | Annotated[StrictFloat, _64_BITS]
     | Annotated[str, StringConstraints(strict=True, max_length=500)]
 )
-MetadataKey = Annotated[_OneLine, StringConstraints(max_length=40)]
+MetadataKey = Annotated[
+    str,
+    StringConstraints(strict=True, min_length=1, max_length=40),
+    AfterValidator(_without_control),
+    Field(json_schema_extra=_NO_CONTROL),
+]
 
 
 def _scalar(value: Any) -> Any:
     """One sentence for all that a metadata value can be, instead of one complaint per kind."""
-    if not isinstance(value, str | bool | int | float) or (isinstance(value, str) and len(value) > 500):
-        raise ValueError("Write a string of at most 500 characters, a number or a boolean")
+    if isinstance(value, str):
+        fits = len(value) <= 500
+    else:
+        fits = isinstance(value, bool | int | float) and -(2**63) <= value < 2**63
+    if not fits:
+        raise ValueError("Write a string of at most 500 characters, a number within 64 bits, or a boolean")
     return value
 
 

@@ -61,7 +61,7 @@ Phone = Annotated[
     StringConstraints(strict=True, max_length=16),
     AfterValidator(_checked_phone),
     Field(
-        json_schema_extra={"format": "e164", "pattern": r"^\+[1-9][0-9]{6,14}$"},
+        json_schema_extra={"format": "e164", "pattern": r"^\+[1-9][0-9]{1,14}$"},
         description="E.164, a number that its numbering plan knows.",
         examples=["+233501234567"],
     ),

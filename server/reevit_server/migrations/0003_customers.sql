@@ -6,7 +6,7 @@ CREATE TABLE customers (
     id                    text COLLATE "C" NOT NULL,
     external_id           text COLLATE "C" CHECK (char_length(external_id) BETWEEN 1 AND 255),
     email                 text CHECK (char_length(email) <= 254),
-    phone                 text COLLATE "C" CHECK (phone ~ '^\+[1-9][0-9]{6,14}$'),
+    phone                 text COLLATE "C" CHECK (phone ~ '^\+[1-9][0-9]{1,14}$'),
     name                  text CHECK (char_length(name) BETWEEN 1 AND 255),
     tags                  text[] NOT NULL DEFAULT '{}' CHECK (cardinality(tags) <= 50),
     metadata              jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(metadata) = 'object'),

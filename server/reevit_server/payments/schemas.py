@@ -225,7 +225,7 @@ class PaymentOut(BaseModel):
     source: Source
     source_id: str | None
     client_secret: Annotated[
-        str | None, Field(description="Only in the answer that created an intent; stored as a hash.")
+        str | None, Field(description="Only in the answer that created an intent.")
     ] = None
     next_action: dict[str, Any] | None
     occurred_at: datetime

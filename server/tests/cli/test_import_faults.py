@@ -27,6 +27,20 @@ def _command(shop: Shop, path: str) -> list[str]:
     return [sys.executable, "-c", _IN_SMALL_BATCHES, "import", "payments", path, *where]
 
 
+async def _started(shop: Shop, content: str, *options: str) -> asyncio.subprocess.Process:
+    command = [*_COMMAND, "import", "payments", shop.file(content), "--json", *options]
+    where = ["--org", shop.merchant.org_id, "--database-url", shop.dsn]
+    pipe = asyncio.subprocess.PIPE
+    return await asyncio.create_subprocess_exec(*command, *where, stdout=pipe, stderr=pipe, env=environment())
+
+
+async def _wait_for(shop: Shop, condition: str) -> None:
+    """Until the database says so of other connections."""
+    async with asyncio.timeout(60):
+        while not (await shop.rows(f"SELECT {condition} AS met"))[0]["met"]:
+            await asyncio.sleep(0.01)
+
+
 async def _count(shop: Shop) -> int:
     (row,) = await shop.rows("SELECT count(*) FROM payments WHERE org_id = $1", shop.merchant.org_id)
     return int(row["count"])
@@ -34,18 +48,14 @@ async def _count(shop: Shop) -> int:
 
 async def test_a_killed_import_leaves_whole_batches_and_is_completed_by_the_next(shop: Shop):
     content = _table()
-    killed = subprocess.Popen(_command(shop, shop.file(content)), stdout=subprocess.PIPE, env=environment())
-    deadline = time.monotonic() + 60
-    while await _count(shop) == 0:
-        assert killed.poll() is None, "it ended before it could be killed"
-        assert time.monotonic() < deadline
-        await asyncio.sleep(0.01)
+    killed = await _started(shop, content)
+    async with asyncio.timeout(60):
+        while await _count(shop) == 0:
+            assert killed.returncode is None, "it ended before it could be killed"
+            await asyncio.sleep(0.01)  # noqa: ASYNC110 - another process commits
     killed.kill()
-    killed.communicate()
-    while await shop.rows(
-        "SELECT 1 FROM pg_stat_activity WHERE state <> 'idle' AND query LIKE '%new_payments%'"
-    ):
-        await asyncio.sleep(0.01)
+    await killed.communicate()
+    await _wait_for(shop, f"NOT EXISTS (SELECT 1 FROM {_OTHERS} AND state <> 'idle')")
     stored = await _count(shop)
     assert 0 < stored < _ROWS
     assert stored % 200 == 0

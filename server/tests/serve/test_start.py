@@ -48,12 +48,6 @@ def test_all_mistakes_in_the_settings_are_reported_at_once():
         assert f"REEVIT_{name}:" in said
 
 
-def test_an_option_wins_over_the_environment(dsn: str):
-    port = free_port()
-    with serving("--database-url", dsn, port=port, REEVIT_PORT="1", REEVIT_DATABASE_URL="postgresql://nowhere/x"):
-        pass
-
-
 @pytest.mark.parametrize("command", ["serve", "migrate", "orgs list", "keys list --org org_1", "verify"])
 def test_a_database_that_cannot_be_reached_is_one_clear_sentence(command: str):
     nobody = f"postgresql://reevit:hunter2@127.0.0.1:{free_port()}/reevit"
@@ -92,14 +86,11 @@ def test_the_first_demo_run_shows_a_key_and_a_line_that_works_as_pasted_and_the_
     assert [json.loads(line)["name"] for line in orgs.stdout.splitlines()] == ["Demo"]
 
 
-def test_without_demo_an_empty_server_says_how_to_begin(empty_dsn: str):
-    with serving("--database-url", empty_dsn) as server:
+def test_options_win_over_the_environment_an_empty_server_says_how_to_begin_and_ctrl_c_ends_it(empty_dsn: str):
+    elsewhere = {"REEVIT_PORT": "1", "REEVIT_DATABASE_URL": "postgresql://nowhere/x"}
+    with serving("--database-url", empty_dsn, **elsewhere) as server:
         assert "reevit orgs create" in server.output
         assert "pfk_" not in server.output
-
-
-def test_ctrl_c_ends_a_server_in_good_order(dsn: str):
-    with serving("--database-url", dsn) as server:
         server.process.send_signal(signal.SIGINT)
         assert server.process.wait(30) == 0
         assert "Traceback" not in server.output

@@ -95,5 +95,10 @@ def running_server(dsn: str) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
 def reevit(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
     """One command of the operator's, to its end."""
     return subprocess.run(
-        [REEVIT, *arguments], capture_output=True, text=True, timeout=60, check=False, env=environment(**settings)
+        [REEVIT, *arguments],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+        env=environment(**settings),
     )

@@ -10,7 +10,9 @@ from tests.makers import Api, Merchant, created, ok, refused
 
 
 async def test_a_new_key_works_and_is_shown_whole_this_once(api: Api, merchant: Merchant):
-    made = created(await merchant.test.post("/v1/api-keys", json={"name": "Till 1", "scopes": ["customers:read"]}))
+    made = created(
+        await merchant.test.post("/v1/api-keys", json={"name": "Till 1", "scopes": ["customers:read"]})
+    )
     assert set(made) == {
         *("id", "org_id", "mode", "name", "scopes", "prefix", "created_at", "revoked_at", "key"),
     }
@@ -33,7 +35,9 @@ async def test_only_a_hash_is_stored(merchant: Merchant, db: Database):
     assert key is not None
     assert row is not None
     assert row["secret_sha256"] == key.sha256
-    assert not [value for value in row.values() if isinstance(value, str) and made["key"].split(".")[1] in value]
+    assert not [
+        value for value in row.values() if isinstance(value, str) and made["key"].split(".")[1] in value
+    ]
 
 
 async def test_without_scopes_a_key_gets_those_of_its_maker(api: Api, merchant: Merchant):

@@ -3,7 +3,6 @@
 import csv
 import io
 import json
-import os
 import stat
 import subprocess
 from typing import Any
@@ -177,7 +176,7 @@ async def test_a_file_is_there_when_it_is_whole_and_only_for_its_owner(shop: Sho
     refused = await shop.run("export", "customers", "--output", str(path), "--org", "org_nobody")
     assert refused.exit_code != 0
     assert json.loads(path.read_text())["external_id"] == "u1"
-    assert os.listdir(shop.folder) == ["customers.jsonl"]
+    assert list(shop.folder.iterdir()) == [path]
 
 
 async def test_an_export_that_fails_halfway_leaves_the_file_of_yesterday(
@@ -190,7 +189,7 @@ async def test_an_export_that_fails_halfway_leaves_the_file_of_yesterday(
     result = await shop.run("export", "customers", "--output", str(path))
     assert (result.exit_code, "use --format jsonl" in result.stderr) == (2, True)
     assert path.read_text() == "of yesterday\n"
-    assert os.listdir(shop.folder) == ["customers.csv"]
+    assert list(shop.folder.iterdir()) == [path]
     assert (await shop.run("export", "customers", "--output", str(path), "--format", "jsonl")).exit_code == 0
 
 

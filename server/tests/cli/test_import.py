@@ -154,10 +154,10 @@ async def test_a_quote_that_is_never_closed_costs_the_rows_it_swallows_and_says_
         ('{"external_id": "u2", "name": NaN}', "NaN is not JSON"),
         ('{"external_id": "u2", "name": "a\\u0000b"}', "NUL character"),
         ('{"external_id": "u2", "name": "\\ud800"}', "lone surrogate"),
-        ('{"external_id": 17}', "valid string"),
+        ('{"external_id": 17}', "external_id"),
         ('{"external_id": "u2", "colour": "red"}', "There is no such field"),
         ('{"external_id": "u2", "metadata": {"a": 1}, "metadata.a": 2}', "'metadata.a' is given twice"),
-        ('{"external_id": "u2", "metadata": {"a": []}}', "valid"),
+        ('{"external_id": "u2", "metadata": {"a": []}}', "metadata"),
     ],
 )
 async def test_a_bad_json_line_is_refused_alone(shop: Shop, line: str, reason: str):

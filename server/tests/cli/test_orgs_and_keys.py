@@ -127,7 +127,9 @@ def test_keys_are_made_listed_and_revoked(run: Run):
     assert run("keys", "revoke", made["id"], "--org", org).status == 0
     states = [key["state"] for key in run("keys", "list", "--org", org, "--json").lines]
     assert states == ["revoked", "active"]
-    assert {key["id"] for key in run("keys", "list", "--org", org, "--mode", "live", "--json").lines} >= {live["id"]}
+    assert {key["id"] for key in run("keys", "list", "--org", org, "--mode", "live", "--json").lines} >= {
+        live["id"]
+    }
 
 
 @pytest.mark.parametrize("name", ["", "x" * 201])
@@ -182,7 +184,9 @@ def test_commands_work_on_a_data_directory_with_and_without_a_server(data_dir: P
         revoked = reevit("keys", "revoke", till["id"], "--org", before["org_id"], **where)
         assert revoked.returncode == 0, revoked.stderr
         assert server.stop() == 0
-    names = [json.loads(line)["name"] for line in reevit("orgs", "list", "--json", **where).stdout.splitlines()]
+    names = [
+        json.loads(line)["name"] for line in reevit("orgs", "list", "--json", **where).stdout.splitlines()
+    ]
     assert names == ["Before", "During"]
     listed = reevit("keys", "list", "--org", before["org_id"], "--json", **where).stdout.splitlines()
     assert [json.loads(line)["state"] for line in listed] == ["revoked", "active"]

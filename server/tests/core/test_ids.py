@@ -7,7 +7,10 @@ import pytest
 
 from reevit_server.core.ids import new_id, new_request_id
 
-_PREFIXES = "org key cus pay ref sub inv evt whk dlv wfl exe tpl int chk mrg".split()
+_PREFIXES = [
+    *("org", "key", "cus", "pay", "ref", "sub", "inv", "evt", "whk"),
+    *("dlv", "wfl", "exe", "tpl", "int", "chk", "mrg"),
+]
 
 
 @pytest.mark.parametrize("prefix", _PREFIXES)

@@ -54,7 +54,9 @@ def test_any_bytes_are_a_value_or_a_refusal(raw: bytes):
         pytest.param(b"[%d]" % (-(2**63) - 1), "64 bits", id="an integer too small"),
         pytest.param(b"[" + b"9" * 100_000 + b"]", "64 bits", id="an integer of 100,000 digits"),
         pytest.param(b'{"a": 1, "a": 1}', "'a'", id="a key twice"),
-        pytest.param(b'[{"b": {"a": 1, "\\u0061": 2}}]', "'a'", id="a key twice, further in, spelt differently"),
+        pytest.param(
+            b'[{"b": {"a": 1, "\\u0061": 2}}]', "'a'", id="a key twice, further in, spelt differently"
+        ),
         pytest.param(b'["\\u0000"]', "NUL", id="NUL in a string"),
         pytest.param(b'{"\\u0000": 1}', "NUL", id="NUL in a key"),
         pytest.param(b'["\\ud800"]', "surrogate", id="half a pair"),

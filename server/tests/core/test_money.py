@@ -51,7 +51,14 @@ def test_a_major_amount_is_read_exactly(text: str, currency: str, minor: int):
     ("text", "currency"),
     [
         *(("29.333", "GHS"), ("0.5", "XOF"), ("1.2345", "KWD"), ("0.001", "GHS")),
-        *(("", "GHS"), ("abc", "GHS"), ("1,000.00", "GHS"), ("NaN", "GHS"), ("Infinity", "GHS"), ("sNaN", "GHS")),
+        *(
+            ("", "GHS"),
+            ("abc", "GHS"),
+            ("1,000.00", "GHS"),
+            ("NaN", "GHS"),
+            ("Infinity", "GHS"),
+            ("sNaN", "GHS"),
+        ),
     ],
 )
 def test_an_amount_that_would_need_rounding_or_is_no_number_is_refused(text: str, currency: str):

@@ -55,7 +55,11 @@ def test_waiting_fills_the_bucket_up_to_its_brim_and_not_beyond():
 
 def test_every_organization_and_mode_has_a_bucket_of_its_own():
     limiter = RateLimiter(0.001)
-    assert [_take_all(limiter, bucket) for bucket in (_OURS, ("org_1", "live"), ("org_2", "test"))] == [1, 1, 1]
+    assert [_take_all(limiter, bucket) for bucket in (_OURS, ("org_1", "live"), ("org_2", "test"))] == [
+        1,
+        1,
+        1,
+    ]
 
 
 def test_a_refused_request_costs_no_token():

@@ -37,7 +37,15 @@ def test_z_and_small_z_and_fractions_are_rfc_3339():
 @pytest.mark.parametrize(
     "value",
     [
-        *("2026-01-31", "2026-01-31T09:30:00", "2026-01-31T09:30Z", "20260131T093000Z", "31.01.2026", "now", ""),
+        *(
+            "2026-01-31",
+            "2026-01-31T09:30:00",
+            "2026-01-31T09:30Z",
+            "20260131T093000Z",
+            "31.01.2026",
+            "now",
+            "",
+        ),
         *(0, 1769851800, 1769851800.5, True, None, "1769851800"),
         *("2026-02-30T09:30:00Z", "2026-01-31T25:00:00Z", "2026-01-31T09:30:00+25:00"),
         *("10000-01-01T00:00:00Z", "0000-01-01T00:00:00Z", "-001-01-01T00:00:00Z"),
@@ -76,7 +84,11 @@ def test_a_word_has_at_most_64_characters():
         word.validate_python("x" * 65)
 
 
-@given(st.dictionaries(st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=40), _SCALARS))
+@given(
+    st.dictionaries(
+        st.text(st.characters(exclude_categories=["Cc", "Cs"]), min_size=1, max_size=40), _SCALARS
+    )
+)
 def test_metadata_values_keep_their_types(metadata: dict[str, object]):
     read = _METADATA.validate_python(metadata)
     assert read == metadata

@@ -53,6 +53,15 @@ async def test_one_identity_is_enough(merchant: Merchant, field: str):
     assert customer.items() >= {**given, **NOTHING_PAID, "tags": [], "metadata": {}}.items()
 
 
+@pytest.mark.parametrize("field", ["tags", "metadata"])
+async def test_each_other_field_may_be_said_alone_beside_an_identity(merchant: Merchant, field: str):
+    customer = created(
+        await merchant.test.post("/v1/customers", json={"name": "Ada", field: EVERYTHING[field]})
+    )
+    others = {**dict.fromkeys(EVERYTHING), "name": "Ada", "tags": [], "metadata": {}}
+    assert customer.items() >= {**others, field: EVERYTHING[field]}.items()
+
+
 async def test_null_says_the_same_as_leaving_out(merchant: Merchant):
     customer = created(
         await merchant.test.post("/v1/customers", json={**dict.fromkeys(EVERYTHING), "name": "Ada"})

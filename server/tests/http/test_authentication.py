@@ -78,9 +78,25 @@ async def test_only_the_whole_key_gets_in(api: Api, merchant: Merchant):
     public, _, secret = key.partition(".")
     never_issued = SecretKey.new("test").text
     wrong = [
-        *(key[:-1], key + "a", key.upper(), key.lower(), f" {key[1:]}", key.replace(".", ""), public, f"{public}."),
+        *(
+            key[:-1],
+            key + "a",
+            key.upper(),
+            key.lower(),
+            f" {key[1:]}",
+            key.replace(".", ""),
+            public,
+            f"{public}.",
+        ),
         *(mistyped(key), key.replace("test", "live"), f"{public}.{secret[::-1]}", never_issued),
-        *(f"{public}.{never_issued.partition('.')[2]}", "pfk_test_", "null", "undefined", "' OR 1=1 --", "x" * 10_000),
+        *(
+            f"{public}.{never_issued.partition('.')[2]}",
+            "pfk_test_",
+            "null",
+            "undefined",
+            "' OR 1=1 --",
+            "x" * 10_000,
+        ),
     ]
     for candidate in wrong:
         async with api.client(candidate) as client:
@@ -102,7 +118,9 @@ async def test_the_same_secret_does_not_open_the_other_mode(api: Api, merchant: 
         refused(await client.get("/v1/customers"), 401, "invalid_api_key")
 
 
-async def test_the_organization_in_a_header_must_be_the_keys(merchant: Merchant, other: Merchant, db: Database):
+async def test_the_organization_in_a_header_must_be_the_keys(
+    merchant: Merchant, other: Merchant, db: Database
+):
     ok(await merchant.test.get("/v1/customers", headers={"X-Org-Id": merchant.org_id}))
     for wrong in (other.org_id, "", merchant.org_id.upper(), merchant.org_id + " x"):
         async with nothing_stored(db, merchant), nothing_stored(db, other):
@@ -124,10 +142,22 @@ async def test_test_and_live_data_never_meet(merchant: Merchant):
     ("method", "path", "scope"),
     [
         *(("GET", "/v1/customers", "customers:read"), ("HEAD", "/v1/customers", "customers:read")),
-        *(("POST", "/v1/customers", "customers:write"), ("PUT", "/v1/customers/external/a", "customers:write")),
-        *(("PATCH", "/v1/customers/cus_1", "customers:write"), ("DELETE", "/v1/customers/cus_1", "customers:write")),
-        *(("GET", "/v1/customers/cus_1/payments", "customers:read"), ("GET", "/v1/payments", "payments:read")),
-        *(("POST", "/v1/payments", "payments:write"), ("POST", "/v1/payments/pay_1/refund", "payments:write")),
+        *(
+            ("POST", "/v1/customers", "customers:write"),
+            ("PUT", "/v1/customers/external/a", "customers:write"),
+        ),
+        *(
+            ("PATCH", "/v1/customers/cus_1", "customers:write"),
+            ("DELETE", "/v1/customers/cus_1", "customers:write"),
+        ),
+        *(
+            ("GET", "/v1/customers/cus_1/payments", "customers:read"),
+            ("GET", "/v1/payments", "payments:read"),
+        ),
+        *(
+            ("POST", "/v1/payments", "payments:write"),
+            ("POST", "/v1/payments/pay_1/refund", "payments:write"),
+        ),
         ("POST", "/v1/sandbox/payments/pay_1/complete", "payments:write"),
         *(("GET", "/v1/api-keys", "api_keys:read"), ("POST", "/v1/api-keys", "api_keys:write")),
         ("DELETE", "/v1/api-keys/key_1", "api_keys:write"),

@@ -40,7 +40,13 @@ async def test_a_wrong_method_is_told_the_right_ones(
     [
         *("/", "/v1", "/v2/customers", "/v1/customer", "/customers", "/v1/Customers", "/V1/customers"),
         *("/v1/customers/cus_1/payments/pay_1", "/v1/customers/cus_1/x", "/v1/payments/pay_1/refunds/ref_1"),
-        *("/v1//customers", "/v1/customers//payments", "/v1/customers/%2E%2E/x", "/.env", "/v1/customers%2Fcus_1"),
+        *(
+            "/v1//customers",
+            "/v1/customers//payments",
+            "/v1/customers/%2E%2E/x",
+            "/.env",
+            "/v1/customers%2Fcus_1",
+        ),
         *("/v1/customers/external/usr_1/tags/vip/x", "/healthz/x", "/v1/payments/intents/pay_1/confirm"),
     ],
 )
@@ -82,8 +88,14 @@ async def test_an_external_id_in_an_address_obeys_the_rules_of_one_in_a_body(
     ("path", "code"),
     [
         *(("/v1/customers/cus_1", "customer_not_found"), ("/v1/customers/pay_1", "customer_not_found")),
-        *(("/v1/customers/" + "x" * 5000, "customer_not_found"), ("/v1/customers/'%20OR%201=1", "customer_not_found")),
-        *(("/v1/customers/%F0%9F%98%80", "customer_not_found"), ("/v1/customers/external/x", "customer_not_found")),
+        *(
+            ("/v1/customers/" + "x" * 5000, "customer_not_found"),
+            ("/v1/customers/'%20OR%201=1", "customer_not_found"),
+        ),
+        *(
+            ("/v1/customers/%F0%9F%98%80", "customer_not_found"),
+            ("/v1/customers/external/x", "customer_not_found"),
+        ),
         *(("/v1/payments/pay_1", "payment_not_found"), ("/v1/payments/external", "payment_not_found")),
     ],
 )
@@ -92,19 +104,27 @@ async def test_an_id_of_nothing_is_not_found_whatever_it_looks_like(merchant: Me
 
 
 @pytest.mark.parametrize(
-    "external_id", ["a/b", "a/b/payments", "..", "a b", "a?b=c", "a#b", "100%", "%2F", "external", "a+b", "\N{SNOWMAN}"]
+    "external_id",
+    ["a/b", "a/b/payments", "..", "a b", "a?b=c", "a#b", "100%", "%2F", "external", "a+b", "\N{SNOWMAN}"],
 )
-async def test_an_external_id_with_any_characters_is_found_by_its_address(merchant: Merchant, external_id: str):
+async def test_an_external_id_with_any_characters_is_found_by_its_address(
+    merchant: Merchant, external_id: str
+):
     quoted = "".join(f"%{byte:02X}" for byte in external_id.encode())
     customer = await merchant.customer(external_id=external_id)
     assert ok(await merchant.test.get(f"/v1/customers/external/{quoted}")) == customer
-    assert ok(await merchant.test.get("/v1/customers/lookup", params={"external_id": external_id})) == customer
+    assert (
+        ok(await merchant.test.get("/v1/customers/lookup", params={"external_id": external_id})) == customer
+    )
 
 
 @pytest.mark.parametrize(
     ("header", "value"),
     [
-        *(("Idempotency-Key", value) for value in (b"", b"x" * 256, b"two words", b"caf\xc3\xa9", b"a\tb", b"\x7f")),
+        *(
+            ("Idempotency-Key", value)
+            for value in (b"", b"x" * 256, b"two words", b"caf\xc3\xa9", b"a\tb", b"\x7f")
+        ),
         *(("X-Actor-Id", value) for value in (b"x" * 501, b"a\tb", b"\xff", "a\u2028b".encode())),
         *(("X-Reason", value) for value in (b"x" * 501, b"\xc3\x28", "\u0085".encode())),
     ],
@@ -122,7 +142,9 @@ async def test_a_header_is_what_it_says(merchant: Merchant, db: Database, header
 
 async def test_the_longest_idempotency_key_and_every_visible_character_are_good(merchant: Merchant):
     for key in ("x" * 255, "".join(map(chr, range(0x21, 0x7F)))):
-        response = await merchant.test.post("/v1/customers", json={"name": "Ada"}, headers={"Idempotency-Key": key})
+        response = await merchant.test.post(
+            "/v1/customers", json={"name": "Ada"}, headers={"Idempotency-Key": key}
+        )
         assert response.status_code == 201
 
 

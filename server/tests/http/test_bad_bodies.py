@@ -58,7 +58,9 @@ async def send(
         pytest.param(b'{"name": "a", "metadata": {"k": 1e400}}', "1e400", id="1e400"),
         pytest.param(b'{"name": "a", "metadata": {"k": %d}}' % 2**63, "64 bits", id="2^63"),
         pytest.param(b'{"name": "a", "metadata": {"k": -%d}}' % (2**63 + 1), "64 bits", id="-2^63-1"),
-        pytest.param(b'{"name": "a", "metadata": {"k": %s}}' % (b"9" * 200_000), "64 bits", id="200,000 digits"),
+        pytest.param(
+            b'{"name": "a", "metadata": {"k": %s}}' % (b"9" * 200_000), "64 bits", id="200,000 digits"
+        ),
         pytest.param(b'{"name":' * 33 + b"1" + b"}" * 33, "deeper than 32", id="33 levels"),
         pytest.param(b"[" * 10_000 + b"]" * 10_000, "deeper than 32", id="10,000 levels"),
         pytest.param(b'{"a":' * 10_000, "deeper than 32", id="10,000 levels that never end"),
@@ -117,7 +119,14 @@ async def test_a_content_length_that_is_too_large_is_refused_before_the_body_is_
 
 @pytest.mark.parametrize(
     "content_type",
-    ["text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "text/json", "json", ""],
+    [
+        "text/plain",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data; boundary=x",
+        "text/json",
+        "json",
+        "",
+    ],
 )
 async def test_another_content_type_is_refused(merchant: Merchant, db: Database, content_type: str):
     async with nothing_stored(db, merchant):
@@ -152,7 +161,9 @@ async def test_a_body_where_none_belongs_is_refused(
     customer = await merchant.customer()
     async with nothing_stored(db, merchant):
         refused(
-            await merchant.test.request(method, f"/v1/customers/{customer['id']}{path}", content=raw, headers=_JSON),
+            await merchant.test.request(
+                method, f"/v1/customers/{customer['id']}{path}", content=raw, headers=_JSON
+            ),
             400,
             "validation_error",
         )
@@ -160,7 +171,12 @@ async def test_a_body_where_none_belongs_is_refused(
 
 async def test_a_refused_payment_opens_no_customer(merchant: Merchant, db: Database):
     before = await rows_of(db, merchant.org_id)
-    raw = {"amount": 15000, "currency": "GHS", "customer": {"external_id": "usr_1"}, "metadata": {"sandbox": "dance"}}
+    raw = {
+        "amount": 15000,
+        "currency": "GHS",
+        "customer": {"external_id": "usr_1"},
+        "metadata": {"sandbox": "dance"},
+    }
     body = refused(await merchant.test.post("/v1/payments", json=raw), 422, "unknown_sandbox_scenario")
     assert body["error"] == "unprocessable"
     assert await rows_of(db, merchant.org_id) == before

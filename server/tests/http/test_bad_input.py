@@ -9,10 +9,8 @@ import httpx
 import pytest
 
 from reevit_server.core.database import Database
-from tests.http.rows import nothing_stored
+from tests.http.rows import nothing_stored, rows_of
 from tests.makers import Merchant, refused
-
-_JSON = {"Content-Type": "application/json", "Idempotency-Key": "bad-input"}
 
 # A good body for every address; each case spoils one field of it.
 GOOD: dict[str, dict[str, Any]] = {
@@ -33,7 +31,8 @@ PROFILES = list(GOOD)[:3]
 
 async def send(merchant: Merchant, address: str, raw: str | bytes) -> httpx.Response:
     method, _, path = address.partition(" ")
-    return await merchant.test.request(method, path, content=raw, headers=_JSON)
+    headers = {"Content-Type": "application/json", "Idempotency-Key": f"bad-input-{path}"}
+    return await merchant.test.request(method, path, content=raw, headers=headers)
 
 
 async def existing(merchant: Merchant, address: str) -> str:
@@ -97,7 +96,9 @@ async def test_a_currency_is_an_upper_case_code_of_iso_4217(
     there = await existing(merchant, address)
     async with nothing_stored(db, merchant):
         body = refused(
-            await send(merchant, there, spoilt(address, "currency", json.dumps(value))), 400, "validation_error"
+            await send(merchant, there, spoilt(address, "currency", json.dumps(value))),
+            400,
+            "validation_error",
         )
     check_names(body, "currency")
 
@@ -114,7 +115,7 @@ async def test_an_unknown_field_is_named(merchant: Merchant, db: Database, addre
 
 
 @pytest.mark.parametrize("address", GOOD)
-@pytest.mark.parametrize("raw", ["[]", '"usr_1"', "1", "true", "1.5", '[{"external_id": "usr_1"}]'])
+@pytest.mark.parametrize("raw", ["[]", '"usr_1"', "null", "1", "true", "1.5", '[{"external_id": "usr_1"}]'])
 async def test_a_body_is_an_object(merchant: Merchant, db: Database, address: str, raw: str):
     there = await existing(merchant, address)
     async with nothing_stored(db, merchant):
@@ -122,32 +123,70 @@ async def test_a_body_is_an_object(merchant: Merchant, db: Database, address: st
     assert "JSON object" in body["message"]
 
 
-@pytest.mark.parametrize("raw", ["null", "{}"])
+@pytest.mark.parametrize("raw", ["", "{}"])
 @pytest.mark.parametrize(
-    "address",
-    ["POST /v1/customers", "POST /v1/customers/{customer}/tags", "POST /v1/payments", "POST /v1/payments/intents"],
+    ("address", "named"),
+    [
+        ("POST /v1/customers", "external_id"),
+        ("POST /v1/customers/{customer}/tags", "`tags`"),
+        ("POST /v1/payments", "`amount`"),
+        ("POST /v1/payments/intents", "`amount`"),
+    ],
 )
 async def test_a_body_that_says_nothing_is_told_what_is_missing(
-    merchant: Merchant, db: Database, address: str, raw: str
+    merchant: Merchant, db: Database, address: str, named: str, raw: str
 ):
     there = await existing(merchant, address)
     async with nothing_stored(db, merchant):
-        body = refused(await send(merchant, there, raw), 400, "validation_error")
-    assert any(word in body["message"] for word in ("external_id", "`tags`", "`amount`"))
+        assert named in refused(await send(merchant, there, raw), 400, "validation_error")["message"]
+
+
+async def test_the_last_identity_of_a_customer_is_not_cleared(merchant: Merchant, db: Database):
+    customer = await merchant.customer(external_id="usr_1", name="Ada")
+    for address, body in (
+        (f"PATCH /v1/customers/{customer['id']}", {"name": None, "external_id": None, "rekey": True}),
+        (f"PATCH /v1/customers/{(await merchant.customer(name='Eva'))['id']}", {"name": None}),
+    ):
+        before = await rows_of(db, merchant.org_id)
+        said = refused(await send(merchant, address, json.dumps(body)), 422, "identity_required")
+        assert said["error"] == "unprocessable"
+        after = await rows_of(db, merchant.org_id)
+        assert {**after, "idempotency_keys": 0} == {**before, "idempotency_keys": 0}
 
 
 @pytest.mark.parametrize("address", PROFILES)
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        *(("email", value) for value in ("nobody", "", "@example.com", "ada@", "a b@example.com", "a@@b.com")),
-        *(("email", value) for value in ("ada@exam ple.com", "ada@example..com", "a" * 250 + "@example.com", 7)),
-        *(("email", value) for value in ("Ada <ada@example.com>", "ada@example.com\n", "ada@example.com,b@c.de")),
+        *(
+            ("email", value)
+            for value in ("nobody", "", "@example.com", "ada@", "a b@example.com", "a@@b.com")
+        ),
+        *(
+            ("email", value)
+            for value in ("ada@exam ple.com", "ada@example..com", "a" * 250 + "@example.com", 7)
+        ),
+        *(
+            ("email", value)
+            for value in ("Ada <ada@example.com>", "ada@example.com\n", "ada@example.com,b@c.de")
+        ),
         *(("phone", value) for value in ("+2335012", "0501234567", "233501234567", "+233 50 123 4567", "")),
-        *(("phone", value) for value in ("+233-501234567", "+233(50)1234567", "+23350abc4567", "+999123456789")),
-        *(("phone", value) for value in ("+1", "+", "+2335012345678901234", "tel:+233501234567", 233501234567)),
-        *(("phone", value) for value in ("+233501234567;ext=5", "\uff0b233501234567", "+\u0662\u0663\u0663501234567")),
-        *(("name", value) for value in ("", "x" * 256, "Ada\u0000", "Ada\nLovelace", "\u001b[31mAda", "Ada\u0085", 7)),
+        *(
+            ("phone", value)
+            for value in ("+233-501234567", "+233(50)1234567", "+23350abc4567", "+999123456789")
+        ),
+        *(
+            ("phone", value)
+            for value in ("+1", "+", "+2335012345678901234", "tel:+233501234567", 233501234567)
+        ),
+        *(
+            ("phone", value)
+            for value in ("+233501234567;ext=5", "\uff0b233501234567", "+\u0662\u0663\u0663501234567")
+        ),
+        *(
+            ("name", value)
+            for value in ("", "x" * 256, "Ada\u0000", "Ada\nLovelace", "\u001b[31mAda", "Ada\u0085", 7)
+        ),
         *(("tags", value) for value in ([str(number) for number in range(51)], "vip", {"vip": True}, 7)),
         *(("metadata", value) for value in ([], "plan", 7, {str(key): key for key in range(51)})),
     ],
@@ -198,7 +237,9 @@ async def test_a_metadata_key_is_a_short_line(merchant: Merchant, db: Database, 
     assert fault["field"].startswith("metadata")
 
 
-@pytest.mark.parametrize("value", ["", "x" * 256, "usr\u0007", "usr\n1", "\u009f", 7, True, ["usr"]], ids=ascii)
+@pytest.mark.parametrize(
+    "value", ["", "x" * 256, "usr\u0007", "usr\n1", "\u009f", 7, True, ["usr"]], ids=ascii
+)
 @pytest.mark.parametrize(
     ("address", "field"),
     [
@@ -228,7 +269,10 @@ async def test_an_id_of_yours_is_a_line_of_1_to_255_characters(
         *(("provider", value) for value in ("stripe", "SANDBOX", "", 7)),
         *(("customer", value) for value in ("usr_1", ["usr_1"], {}, {"name": None})),
         *(("fee_amount", value) for value in (-1, 1.5, "1", True, 10**12)),
-        *(("occurred_at", value) for value in ("2026-01-31", "yesterday", "", 1769851800, "10000-01-01T00:00:00Z")),
+        *(
+            ("occurred_at", value)
+            for value in ("2026-01-31", "yesterday", "", 1769851800, "10000-01-01T00:00:00Z")
+        ),
         *(("occurred_at", value) for value in ("2026-13-01T00:00:00Z", "2099-01-01T00:00:00Z", 7, True)),
         *(("provider_ref_id", value) for value in ("", "x" * 256, "a\u0000")),
     ],
@@ -251,7 +295,11 @@ async def test_a_payment_field_is_what_it_says(merchant: Merchant, db: Database,
     [
         ("POST /v1/payments", {"customer_id": "cus_1", "external_customer_id": "usr_1"}, "once"),
         ("POST /v1/payments", {"customer_id": "cus_1", "customer": {"name": "Ada"}}, "once"),
-        ("POST /v1/payments/intents", {"external_customer_id": "u", "customer": {"external_id": "u"}}, "once"),
+        (
+            "POST /v1/payments/intents",
+            {"external_customer_id": "u", "customer": {"external_id": "u"}},
+            "once",
+        ),
         ("PATCH /v1/payments/intents/{intent}", {"customer_id": "c", "external_customer_id": "u"}, "once"),
         ("PATCH /v1/payments/intents/{intent}", {"amount": None}, "amount"),
         ("PATCH /v1/payments/intents/{intent}", {"currency": None}, "currency"),
@@ -276,5 +324,10 @@ async def test_every_fault_is_named_at_once(merchant: Merchant, db: Database):
     raw = json.dumps({"amount": 0, "currency": "ghs", "country": "gh", "colour": "red"})
     async with nothing_stored(db, merchant):
         body = refused(await send(merchant, "POST /v1/payments", raw), 400, "validation_error")
-    assert {fault["field"] for fault in body["details"]["fields"]} == {"amount", "currency", "country", "colour"}
+    assert {fault["field"] for fault in body["details"]["fields"]} == {
+        "amount",
+        "currency",
+        "country",
+        "colour",
+    }
     assert "3 more" in body["message"]

@@ -9,8 +9,15 @@ import pytest
 from tests.makers import Api, Merchant, created, ok, refused
 
 _CLASSES = {
-    **{400: "validation_error", 401: "unauthorized", 403: "forbidden", 404: "not_found", 405: "validation_error"},
-    **{409: "conflict", 413: "validation_error", 415: "validation_error", 422: "unprocessable"},
+    400: "validation_error",
+    401: "unauthorized",
+    403: "forbidden",
+    404: "not_found",
+    405: "validation_error",
+    409: "conflict",
+    413: "validation_error",
+    415: "validation_error",
+    422: "unprocessable",
 }
 
 

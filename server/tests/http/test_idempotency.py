@@ -50,7 +50,9 @@ async def test_64_clients_with_one_key_make_one_payment(merchant: Merchant, db: 
     assert sum("idempotent-replayed" not in answer.headers for answer in answers) == 1
     rows = await rows_of(db, merchant.org_id)
     assert {name: rows[name] for name in ("payments", "customers", "idempotency_keys", "events")} == {
-        **{"payments": 1, "customers": 1, "idempotency_keys": 1},
+        "payments": 1,
+        "customers": 1,
+        "idempotency_keys": 1,
         "events": 3,  # customer.created, payment.created, payment.succeeded
     }
     customer = ok(await merchant.test.get("/v1/customers/external/usr_1"))
@@ -60,7 +62,10 @@ async def test_64_clients_with_one_key_make_one_payment(merchant: Merchant, db: 
 async def test_many_keys_at_once_make_as_many_payments(merchant: Merchant):
     keys = [f"key-{number % 16}" for number in range(64)]
     answers = await asyncio.gather(*(until_done(merchant.test, key, _PAYMENT) for key in keys))
-    by_key = {key: {answer.content for other, answer in zip(keys, answers, strict=True) if other == key} for key in keys}
+    by_key = {
+        key: {answer.content for other, answer in zip(keys, answers, strict=True) if other == key}
+        for key in keys
+    }
     assert {len(bodies) for bodies in by_key.values()} == {1}
     assert ok(await merchant.test.get("/v1/customers/external/usr_1"))["total_spent"] == 16 * 15000
 
@@ -149,7 +154,8 @@ async def test_the_order_of_keys_and_white_space_make_no_other_request(merchant:
         b'\n{ "metadata" : {"a":1,"b":"\\u00E9"} , "amount":1500,\t"currency":"\\u0047HS" }\r\n',
     ]
     first, *rest = [
-        await merchant.test.post("/v1/payments", content=raw, headers=keyed("order", **_JSON)) for raw in spellings
+        await merchant.test.post("/v1/payments", content=raw, headers=keyed("order", **_JSON))
+        for raw in spellings
     ]
     created(first)
     assert all(is_replay(replayed, first) for replayed in rest)
@@ -188,7 +194,11 @@ async def test_a_refusal_decided_by_what_was_stored_is_replayed_after_the_world_
         refused(first, status, code)
     await merchant.customer(external_id="usr_2")
     await merchant.test.delete(f"/v1/customers/{taken['id']}")
-    ok(await merchant.test.post(f"/v1/sandbox{path.removeprefix('/v1')}/complete", json={"outcome": "succeed"}))
+    ok(
+        await merchant.test.post(
+            f"/v1/sandbox{path.removeprefix('/v1')}/complete", json={"outcome": "succeed"}
+        )
+    )
     async with nothing_stored(db, merchant):
         for number, first in enumerate(firsts):
             replayed = await send(number)
@@ -209,7 +219,9 @@ async def test_a_request_that_was_never_understood_keeps_no_key(merchant: Mercha
             (413, b" " * 300_000, _JSON),
             (415, good, {"Content-Type": "text/plain"}),
         ):
-            answer = await merchant.test.post("/v1/customers", content=body, headers=keyed("retry", **headers))
+            answer = await merchant.test.post(
+                "/v1/customers", content=body, headers=keyed("retry", **headers)
+            )
             assert answer.status_code == status, answer.text
         assert (await merchant.test.put("/v1/customers", headers=keyed("retry"))).status_code == 405
     created(await merchant.test.post("/v1/customers", content=good, headers=keyed("retry", **_JSON)))
@@ -223,7 +235,11 @@ async def test_a_wrong_secret_or_a_date_in_the_future_keeps_no_key(merchant: Mer
     async with nothing_stored(db, merchant):
         wrong = await merchant.test.post(confirm + "wrong", headers=keyed("secret"))
         refused(wrong, 403, "client_secret_wrong")
-        refused(await merchant.test.post("/v1/payments", json=later, headers=keyed("date")), 400, "validation_error")
+        refused(
+            await merchant.test.post("/v1/payments", json=later, headers=keyed("date")),
+            400,
+            "validation_error",
+        )
     ok(await merchant.test.post(confirm + intent["client_secret"], headers=keyed("secret")))
     created(await merchant.test.post("/v1/payments", json=_PAYMENT, headers=keyed("date")))
 
@@ -231,7 +247,9 @@ async def test_a_wrong_secret_or_a_date_in_the_future_keeps_no_key(merchant: Mer
 async def test_keys_are_apart_in_every_organization_and_mode(merchant: Merchant, other: Merchant):
     outside = {"amount": 7, "currency": "GHS", "provider": "external"}
     clients = (merchant.test, merchant.live, other.test, other.live)
-    payments = [created(await client.post("/v1/payments", json=outside, headers=keyed("same"))) for client in clients]
+    payments = [
+        created(await client.post("/v1/payments", json=outside, headers=keyed("same"))) for client in clients
+    ]
     assert len({payment["id"] for payment in payments}) == 4
     assert len({(payment["org_id"], payment["mode"]) for payment in payments}) == 4
 
@@ -242,7 +260,9 @@ async def test_a_revoked_key_gets_no_replay(merchant: Merchant, api: Api):
         created(await client.post("/v1/payments", json=_PAYMENT, headers=keyed("mine")))
         await merchant.test.delete(f"/v1/api-keys/{till['id']}")
         await asyncio.sleep(0.6)
-        refused(await client.post("/v1/payments", json=_PAYMENT, headers=keyed("mine")), 401, "invalid_api_key")
+        refused(
+            await client.post("/v1/payments", json=_PAYMENT, headers=keyed("mine")), 401, "invalid_api_key"
+        )
 
 
 async def test_a_key_without_the_scope_gets_no_replay(merchant: Merchant, api: Api):
@@ -282,7 +302,9 @@ async def test_old_keys_are_purged_oldest_first_in_batches(merchant: Merchant, d
     later = utc_now() + timedelta(hours=73)
     async with db.transaction() as conn:
         assert await idempotency.purge(conn, now=later, limit=3) == 3
-        left = await conn.fetch("SELECT key FROM idempotency_keys WHERE org_id = $1 ORDER BY key", merchant.org_id)
+        left = await conn.fetch(
+            "SELECT key FROM idempotency_keys WHERE org_id = $1 ORDER BY key", merchant.org_id
+        )
         assert [row["key"] for row in left] == ["k3", "k4"]
         assert await idempotency.purge(conn, now=later, limit=3) == 2
         assert await idempotency.purge(conn, now=later, limit=3) == 0

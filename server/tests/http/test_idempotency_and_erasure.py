@@ -62,10 +62,14 @@ async def test_erasing_a_customer_turns_replays_of_its_answers_into_410(merchant
 
 
 async def test_the_answers_about_others_stay(merchant: Merchant):
-    first = await merchant.test.post("/v1/customers", json={"name": "Grace"}, headers={"Idempotency-Key": "g"})
+    first = await merchant.test.post(
+        "/v1/customers", json={"name": "Grace"}, headers={"Idempotency-Key": "g"}
+    )
     ada = await merchant.customer(**_ADA)
     await merchant.test.delete(f"/v1/customers/{ada['id']}")
-    replayed = await merchant.test.post("/v1/customers", json={"name": "Grace"}, headers={"Idempotency-Key": "g"})
+    replayed = await merchant.test.post(
+        "/v1/customers", json={"name": "Grace"}, headers={"Idempotency-Key": "g"}
+    )
     assert (replayed.status_code, replayed.content) == (201, first.content)
 
 
@@ -107,13 +111,15 @@ async def test_a_deed_that_fails_stores_nothing_and_its_key_is_free(
 
 async def ended_waiting(conn: asyncpg.Connection) -> None:
     """Ends whoever waits for this connection's locks, as soon as somebody does."""
-    while not await conn.fetchval(
-        """
-        SELECT bool_or(pg_terminate_backend(pid)) FROM pg_stat_activity
-        WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid)) AND query !~ 'pg_advisory'
-        """
-    ):
+    ended = None
+    while not ended:
         await asyncio.sleep(0.01)
+        ended = await conn.fetchval(
+            """
+            SELECT bool_or(pg_terminate_backend(pid)) FROM pg_stat_activity
+            WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid))
+            """
+        )
 
 
 async def test_a_deed_that_waits_too_long_for_a_lock_is_unavailable_and_done_by_the_next_try(
@@ -127,7 +133,9 @@ async def test_a_deed_that_waits_too_long_for_a_lock_is_unavailable_and_done_by_
             merchant.test.post("/v1/payments", json=_PAYMENT, headers={"Idempotency-Key": "slow"})
         )
         await asyncio.sleep(0.3)
-        meanwhile = await merchant.test.post("/v1/payments", json=_PAYMENT, headers={"Idempotency-Key": "slow"})
+        meanwhile = await merchant.test.post(
+            "/v1/payments", json=_PAYMENT, headers={"Idempotency-Key": "slow"}
+        )
         refused(meanwhile, 409, "idempotency_key_in_use")
         refused(await waiting, 503, "unavailable")
         assert await rows_of(db, merchant.org_id) == before

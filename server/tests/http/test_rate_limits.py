@@ -91,7 +91,9 @@ async def test_a_second_key_of_the_same_shop_shares_its_limit(slow: Api, merchan
 async def test_strangers_and_probes_use_nobodys_limit(slow: Api, shop: Merchant):
     async with slow.client("pfk_test_none") as stranger:
         for _ in range(5):
-            refused(await stranger.get("/v1/customers", headers={"X-Org-Id": shop.org_id}), 401, "invalid_api_key")
+            refused(
+                await stranger.get("/v1/customers", headers={"X-Org-Id": shop.org_id}), 401, "invalid_api_key"
+            )
             ok(await stranger.get("/healthz"))
             ok(await stranger.get("/readyz"))
     ok(await shop.test.get("/v1/customers"))

@@ -83,7 +83,11 @@ async def test_while_the_database_is_away_strangers_are_still_strangers_and_the_
             assert time.monotonic() - back < 10
             await asyncio.sleep(0.05)
     assert ok(await shop.test.get(path)) == customer
-    created(await shop.test.post("/v1/payments", json={"amount": 1, "currency": "GHS", "customer_id": customer["id"]}))
+    created(
+        await shop.test.post(
+            "/v1/payments", json={"amount": 1, "currency": "GHS", "customer_id": customer["id"]}
+        )
+    )
 
 
 async def test_a_process_that_starts_while_the_database_is_away_serves_when_it_is_back(switch: Switch):
@@ -112,27 +116,29 @@ async def test_when_all_connections_are_busy_the_next_request_waits_two_seconds_
     path = f"/v1/customers/{customer['id']}"
     payment = {"amount": 1, "currency": "GHS", "customer_id": customer["id"]}
     first, second = await asyncpg.connect(dsn), await asyncpg.connect(dsn)
-    async with Api(create_app(Settings(rate_limit=0, database_connections=2), dsn)) as small:
-        async with small.client(merchant.test_key) as client:
-            ok(await client.get(path))  # the key is remembered now
-            # Two payments take both connections, and wait for one lock and then for another.
-            async with second.transaction():
-                await second.execute("LOCK TABLE customer_days IN ACCESS EXCLUSIVE MODE")
-                async with first.transaction():
-                    await first.execute("SELECT FROM customers WHERE id = $1 FOR UPDATE", customer["id"])
-                    paying = [asyncio.create_task(client.post("/v1/payments", json=payment)) for _ in range(2)]
-                    await asyncio.sleep(0.2)
-                    began = time.monotonic()
-                    reading = [asyncio.create_task(client.get(path)) for _ in range(5)]
-                    await asyncio.sleep(1.3)
-                answers = await asyncio.gather(*reading)
-                waited = time.monotonic() - began
-            for answer in answers:
-                assert refused(answer, 503, "unavailable")["error"] == "unavailable"
-                assert answer.headers["retry-after"] == "1"
-            assert 1.9 < waited < 4
-            for answer in await asyncio.gather(*paying):
-                assert answer.status_code in (201, 503)
-            ok(await client.get(path))
+    async with (
+        Api(create_app(Settings(rate_limit=0, database_connections=2), dsn)) as small,
+        small.client(merchant.test_key) as client,
+    ):
+        ok(await client.get(path))  # the key is remembered now
+        # Two payments take both connections, and wait for one lock and then for another.
+        async with second.transaction():
+            await second.execute("LOCK TABLE customer_days IN ACCESS EXCLUSIVE MODE")
+            async with first.transaction():
+                await first.execute("SELECT FROM customers WHERE id = $1 FOR UPDATE", customer["id"])
+                paying = [asyncio.create_task(client.post("/v1/payments", json=payment)) for _ in range(2)]
+                await asyncio.sleep(0.2)
+                began = time.monotonic()
+                reading = [asyncio.create_task(client.get(path)) for _ in range(5)]
+                await asyncio.sleep(1.3)
+            answers = await asyncio.gather(*reading)
+            waited = time.monotonic() - began
+        for answer in answers:
+            assert refused(answer, 503, "unavailable")["error"] == "unavailable"
+            assert answer.headers["retry-after"] == "1"
+        assert 1.9 < waited < 4
+        for answer in await asyncio.gather(*paying):
+            assert answer.status_code in (201, 503)
+        ok(await client.get(path))
     await first.close()
     await second.close()

@@ -8,7 +8,7 @@ from urllib.parse import quote, unquote
 from schemathesis import Case
 from schemathesis.core.parameters import ParameterLocation
 
-from tests.openapi.formats import is_address
+from tests.openapi.formats import is_address, is_number
 from tests.openapi.objects import IN_PATH, PAYMENTS, Shop
 
 _numbers = itertools.count(1)
@@ -85,6 +85,8 @@ def _fit_body(body: dict[str, Any], shop: Shop) -> None:
     for person in (body, body.get("customer") or {}):
         if isinstance(person.get("email"), str) and not is_address(person["email"]):
             person["email"] = "ada@example.com"
+        if isinstance(person.get("phone"), str) and not is_number(person["phone"]):
+            person["phone"] = "+233501234567"
     for name in ("external_id", "reference"):
         if isinstance(body.get(name), str):
             body[name] = _unused(body[name])

@@ -70,6 +70,16 @@ async def test_amount_and_currency_are_enough(merchant: Merchant):
     assert (payment["provider"], payment["metadata"], payment["method"]) == ("sandbox", {}, None)
 
 
+@pytest.mark.parametrize("field", ["method", "country", "reference", "description", "metadata", "provider"])
+async def test_each_other_field_may_be_said_alone(merchant: Merchant, field: str):
+    payment = await merchant.payment(**{field: FULL[field]})
+    others = dict.fromkeys(["method", "country", "reference", "description"]) | {
+        "metadata": {},
+        "provider": "sandbox",
+    }
+    assert payment.items() >= {**others, field: FULL[field]}.items()
+
+
 @pytest.mark.parametrize(
     ("scenario", "status", "failure_code"),
     [

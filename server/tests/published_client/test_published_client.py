@@ -52,7 +52,9 @@ async def stored(said: Said, db: Database) -> dict[str, list[dict[str, Any]]]:
         return {
             name: [
                 dict(row)
-                for row in await conn.fetch(f"SELECT * FROM {name} WHERE org_id = $1 ORDER BY id", said.org_id)
+                for row in await conn.fetch(
+                    f"SELECT * FROM {name} WHERE org_id = $1 ORDER BY id", said.org_id
+                )
             ]
             for name in ("customers", "payments", "refunds")
         }
@@ -67,7 +69,11 @@ def test_it_is_the_version_that_is_published():
 def test_create_stores_a_customer_and_get_and_lookup_find_it(said: Said, stored: dict[str, Any]):
     made = said.customers["create"]
     assert re.fullmatch(r"cus_[0-9a-z]{26}", made["id"])
-    assert (made["external_id"], made["email"], made["phone"]) == ("usr_1234", "ada@example.com", "+233501234567")
+    assert (made["external_id"], made["email"], made["phone"]) == (
+        "usr_1234",
+        "ada@example.com",
+        "+233501234567",
+    )
     assert (made["tags"], made["metadata"]["signup_source"]) == (["premium", "early-adopter"], "referral")
     assert said.customers["get"] == said.customers["lookup"] == made
     assert made["id"] in [row["id"] for row in stored["customers"]]

@@ -93,7 +93,9 @@ async def check_books(dsn: str, shop: Shop) -> None:
     """Every acknowledged write once, nothing else, and totals that are the fold of it."""
     conn = await asyncpg.connect(dsn)
     try:
-        stored = {row["id"] for row in await conn.fetch("SELECT id FROM payments UNION ALL SELECT id FROM refunds")}
+        stored = {
+            row["id"] for row in await conn.fetch("SELECT id FROM payments UNION ALL SELECT id FROM refunds")
+        }
         assert stored == {body["id"] for body in shop.acknowledged.values()}
         assert len(stored) == len(shop.sent)
         totals = await conn.fetch(
@@ -250,11 +252,11 @@ def test_a_server_told_to_stop_finishes_what_it_began_and_stops_the_database(
                 key = shop.next_request()
                 path, body = shop.sent[key]
                 paying = asyncio.create_task(client.post(path, json=body, headers={"Idempotency-Key": key}))
-                await asyncio.sleep(0.3)
+                await asyncio.sleep(0.2)
                 server.process.send_signal(signal.SIGTERM)
-                await asyncio.sleep(0.7)
+                await asyncio.sleep(0.6)
                 assert server.process.poll() is None, "it left a request behind"
-                async with httpx.AsyncClient(base_url=server.base_url) as newcomer:
+                async with httpx.AsyncClient(base_url=server.base_url, timeout=0.5) as newcomer:
                     with suppress(httpx.TransportError):
                         assert (await newcomer.get("/readyz")).status_code == 503
             answer = await paying

@@ -30,7 +30,9 @@ def org(server: Server, dsn: str) -> dict[str, str]:
 
 @pytest.fixture
 def client(server: Server, org: dict[str, str]) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=server.base_url, headers={"X-Reevit-Key": org["test_key"]}, timeout=10) as opened:
+    with httpx.Client(
+        base_url=server.base_url, headers={"X-Reevit-Key": org["test_key"]}, timeout=10
+    ) as opened:
         yield opened
 
 
@@ -72,7 +74,9 @@ def test_a_stranger_with_a_large_body_hears_401(server: Server):
 
 def test_256_kib_in_chunks_arrive_whole(client: httpx.Client):
     body = b'{"external_id": "usr_256"}'.ljust(256 * 1024)
-    created(client.post("/v1/customers", content=in_pieces(body), headers={"Content-Type": "application/json"}))
+    created(
+        client.post("/v1/customers", content=in_pieces(body), headers={"Content-Type": "application/json"})
+    )
 
 
 @pytest.mark.parametrize("external_id", ["a/b", "a/b/tags/c", "caf\u00e9 \N{SNOWMAN}", "100%", "?#&=+", ".."])
@@ -133,6 +137,11 @@ def test_the_log_is_one_json_object_a_line_and_knows_requests_by_id_and_route(
     time.sleep(0.2)
     lines = [json.loads(line) for line in server.output.splitlines() if line.startswith("{")]
     (line,) = [line for line in lines if line.get("request_id") == answer.headers["x-request-id"]]
-    assert (line["event"], line["method"], line["route"], line["status"]) == ("request", "POST", "/v1/customers", 201)
+    assert (line["event"], line["method"], line["route"], line["status"]) == (
+        "request",
+        "POST",
+        "/v1/customers",
+        201,
+    )
     for secret in ("logged@", "usr_logged", "233501234567", "kofi@", org["test_key"], answer.json()["id"]):
         assert secret not in server.output

@@ -29,7 +29,10 @@ def test_a_port_in_use_is_one_clear_sentence(dsn: str):
     assert done.returncode == 1
     assert done.stdout == ""
     said = sentence(done.stderr)
-    assert said == f"Error: Cannot listen on 127.0.0.1:{port}: Address already in use. Choose another with --port."
+    assert (
+        said
+        == f"Error: Cannot listen on 127.0.0.1:{port}: Address already in use. Choose another with --port."
+    )
 
 
 def test_all_mistakes_in_the_settings_are_reported_at_once():
@@ -73,7 +76,9 @@ def test_the_first_demo_run_shows_a_key_and_a_line_that_works_as_pasted_and_the_
         (key, *_) = re.findall(r"pfk_test_\S+", server.output)
         assert key in line
         if shutil.which("curl"):
-            done = subprocess.run(["/bin/sh", "-c", line], capture_output=True, text=True, timeout=20, check=True)
+            done = subprocess.run(
+                ["/bin/sh", "-c", line], capture_output=True, text=True, timeout=20, check=True
+            )
             customer = json.loads(done.stdout)
             assert (customer["external_id"], customer["name"]) == ("usr_1234", "Ada Lovelace")
         listed = httpx.get(f"{server.base_url}/v1/customers", headers={"X-Reevit-Key": key})
@@ -86,7 +91,9 @@ def test_the_first_demo_run_shows_a_key_and_a_line_that_works_as_pasted_and_the_
     assert [json.loads(line)["name"] for line in orgs.stdout.splitlines()] == ["Demo"]
 
 
-def test_options_win_over_the_environment_an_empty_server_says_how_to_begin_and_ctrl_c_ends_it(empty_dsn: str):
+def test_options_win_over_the_environment_an_empty_server_says_how_to_begin_and_ctrl_c_ends_it(
+    empty_dsn: str,
+):
     elsewhere = {"REEVIT_PORT": "1", "REEVIT_DATABASE_URL": "postgresql://nowhere/x"}
     with serving("--database-url", empty_dsn, **elsewhere) as server:
         assert "reevit orgs create" in server.output

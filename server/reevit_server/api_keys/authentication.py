@@ -4,7 +4,7 @@ import hmac
 import time
 
 from reevit_server.api_keys import store
-from reevit_server.api_keys.models import SecretKey
+from reevit_server.api_keys.models import SecretKey, sha256
 from reevit_server.core.database import Database
 from reevit_server.core.front import Principal
 
@@ -19,13 +19,13 @@ class Authenticator:
 
     async def __call__(self, db: Database, token: str) -> Principal | None:
         """The principal of a valid key; None when it is malformed, unknown or revoked."""
-        key = SecretKey.parse(token)
-        if key is None:
-            return None
-        digest = key.sha256
+        digest = sha256(token)
         seen = self._seen.get(digest)
         if seen is not None and seen[1] > time.monotonic():
             return seen[0]
+        key = SecretKey.parse(token)
+        if key is None:
+            return None
         async with db.read() as conn:
             asked_at = time.monotonic()
             row = await store.find_by_public_id(conn, key.public_id)

@@ -39,7 +39,7 @@ class SecretKey(NamedTuple):
 
     @property
     def sha256(self) -> bytes:
-        return hashlib.sha256(self.text.encode()).digest()
+        return sha256(self.text)
 
     @classmethod
     def new(cls, mode: Mode) -> Self:
@@ -56,6 +56,11 @@ class SecretKey(NamedTuple):
         if match is None or _checksum(text[:-_CHECKSUM_LENGTH]) != text[-_CHECKSUM_LENGTH:]:
             return None
         return cls(match[1], match[2], text)
+
+
+def sha256(text: str) -> bytes:
+    """What is kept of a key."""
+    return hashlib.sha256(text.encode()).digest()
 
 
 def _checksum(text: str) -> str:

@@ -49,6 +49,7 @@ class Import:
     counts: tuple[str, ...]  # what `load` counts, in the order of the report
     parse: Callable[[dict[str, Any], datetime], Any]  # raises RowRefused
     load: Load
+    tables: tuple[str, ...]  # that its foreign keys are checked against, its own among them
     money: bool = False  # whether the report tells of amounts
 
 
@@ -59,6 +60,23 @@ class Export:
     columns: tuple[str, ...]
     metadata_keys: Callable[[Connection, Scope], Awaitable[list[str]]]
     rows: Callable[[Connection, Scope], AsyncIterator[Row]]
+
+
+async def survey(conn: Connection, tables: tuple[str, ...]) -> None:
+    """Has PostgreSQL look at those tables that it knows nothing of yet, as after the first batch into a new database.
+
+    Until it does, all indexes look alike to it, and the check of a foreign key may read a whole organization.
+    """
+    known = await conn.fetch(
+        """
+        SELECT DISTINCT tablename
+        FROM pg_stats
+        WHERE schemaname = current_schema() AND tablename = ANY($1)
+        """,
+        tables,
+    )
+    for table in set(tables) - {row["tablename"] for row in known}:
+        await conn.execute(f"ANALYZE {table}")
 
 
 async def unhurried(conn: Connection) -> None:

@@ -89,20 +89,12 @@ class Database:
             )
         return [row["name"] for row in rows]
 
-    @asynccontextmanager
-    async def read(self) -> AsyncIterator[Connection]:
-        """A connection for single statements, each its own snapshot.
+    def read(self) -> "_Borrowed":
+        """A connection for single statements, each its own snapshot: `async with db.read() as conn`.
 
         Raises Unavailable when none is free within 2 seconds.
         """
-        try:
-            conn = await self._pool.acquire(timeout=ACQUIRE_SECONDS)
-        except TimeoutError:
-            raise Unavailable("All database connections are busy; send the request again.") from None
-        try:
-            yield conn
-        finally:
-            await self._pool.release(conn)
+        return _Borrowed(self._pool)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
@@ -115,6 +107,27 @@ class Database:
         """A read-only transaction in which every statement sees the same instant (for reports, exports)."""
         async with self.read() as conn, conn.transaction(isolation="repeatable_read", readonly=True):
             yield conn
+
+
+class _Borrowed:
+    """A connection of the pool for the time of a block. A class, because every request enters one."""
+
+    __slots__ = ("_conn", "_pool")
+
+    def __init__(self, pool: asyncpg.Pool) -> None:
+        self._pool = pool
+
+    async def __aenter__(self) -> Connection:
+        try:
+            # With one free there is nothing to wait for, and a timer costs as much as a part of the statement.
+            timeout = None if self._pool.get_idle_size() else ACQUIRE_SECONDS
+            self._conn: Connection = await self._pool.acquire(timeout=timeout)
+        except TimeoutError:
+            raise Unavailable("All database connections are busy; send the request again.") from None
+        return self._conn
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._pool.release(self._conn)
 
 
 def withhold_data(error: BaseException) -> None:

@@ -1,6 +1,6 @@
 """Names of things: `<prefix>_<26 characters>`, a TypeID over a UUIDv7, so that ids sort by their birth."""
 
-import secrets
+import random
 
 from typeid import TypeID
 
@@ -11,5 +11,8 @@ def new_id(prefix: str) -> str:
 
 
 def new_request_id() -> str:
-    """A request's name: random rather than sortable, because it is only ever looked up."""
-    return "req_" + secrets.token_hex(12)
+    """A request's name: random rather than sortable, because it is only ever looked up.
+
+    It guards nothing, and so is spared the system call that a secret takes (a tenth of a short request).
+    """
+    return f"req_{random.getrandbits(96):024x}"

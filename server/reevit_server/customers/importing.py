@@ -107,7 +107,7 @@ async def load(
     return loaded
 
 
-IMPORT = bulk.Import(FIELDS, COUNTS, parse, load)
+IMPORT = bulk.Import(FIELDS, COUNTS, parse, load, tables=("customers",))
 
 
 def _applied(row: CustomerRow, before: Row) -> dict[str, Any]:

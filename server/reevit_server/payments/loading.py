@@ -117,7 +117,9 @@ async def load(
 
 def import_of(*, major: bool) -> bulk.Import:
     """How payments are taken in; `major` says that the file's amounts are decimals such as 29.33."""
-    return bulk.Import(FIELDS, COUNTS, partial(parse, major=major), load, money=True)
+    return bulk.Import(
+        FIELDS, COUNTS, partial(parse, major=major), load, tables=("customers", "payments"), money=True
+    )
 
 
 def _fault(scope: Scope, row: PaymentRow, payers: _Payers) -> Fault | None:

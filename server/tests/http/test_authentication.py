@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 import pytest
 
-from reevit_server.api_keys.models import SCOPES, SecretKey
+from reevit_server.api_keys.models import SCOPES, SecretKey, _checksum
 from reevit_server.app import create_app
 from reevit_server.core.database import Database
 from reevit_server.settings import Settings
@@ -109,8 +109,6 @@ async def test_only_the_whole_key_gets_in(api: Api, merchant: Merchant):
 async def test_the_same_secret_does_not_open_the_other_mode(api: Api, merchant: Merchant):
     """A live key cannot be made from a test key, even with the right checksum."""
     await merchant.customer()
-    from reevit_server.api_keys.models import _checksum
-
     body = merchant.test_key.replace("pfk_test_", "pfk_live_")[:-6]
     forged = body + _checksum(body)
     assert SecretKey.parse(forged) is not None

@@ -265,5 +265,5 @@ def test_a_server_told_to_stop_finishes_what_it_began_and_stops_the_database(
 
     assert asyncio.run(stop_while_a_payment_waits()).status_code == 201
     assert server.process.wait(30) == 0
-    assert all(gone(pid) for pid in (*children, database))
+    wait_until(lambda: all(gone(pid) for pid in (*children, database)), 2)
     assert not (data_dir / "postgres/postmaster.pid").exists()

@@ -1,0 +1,23 @@
+"""Chains of requests, each about what an earlier one made: what was made is there, what was deleted is gone."""
+
+from typing import Any
+
+import requests
+from hypothesis import settings
+
+from tests.openapi.fitting import fit
+from tests.openapi.objects import Shop
+from tests.openapi.test_schemathesis import EXAMPLES, schema
+
+STEPS = 8
+
+
+def test_what_was_made_is_there_and_what_was_deleted_is_gone(shop: Shop, connection: requests.Session):
+    class Lifecycle(schema.as_state_machine()):
+        def before_call(self, case: Any) -> None:
+            fit(case, shop, with_objects=False)
+
+        def get_call_kwargs(self, case: Any) -> dict[str, Any]:
+            return {"base_url": shop.url, "session": connection, "headers": {"X-Reevit-Key": shop.key}}
+
+    Lifecycle.run(settings=settings(max_examples=EXAMPLES, stateful_step_count=STEPS, derandomize=True))

@@ -149,8 +149,6 @@ async def _store(
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while True:
         try:
-            async with db.read() as conn:
-                await bulk.survey(conn, how.tables)
             async with db.transaction() as conn:
                 return await how.load(conn, scope, rows, now=utc_now(), dry_run=False)
         except _PASSING as error:

@@ -49,7 +49,6 @@ class Import:
     counts: tuple[str, ...]  # what `load` counts, in the order of the report
     parse: Callable[[dict[str, Any], datetime], Any]  # raises RowRefused
     load: Load
-    tables: tuple[str, ...]  # that its foreign keys are checked against, its own among them
     money: bool = False  # whether the report tells of amounts
 
 
@@ -62,20 +61,14 @@ class Export:
     rows: Callable[[Connection, Scope], AsyncIterator[Row]]
 
 
-async def survey(conn: Connection, tables: tuple[str, ...]) -> None:
-    """Has PostgreSQL look at those tables that it knows nothing of yet, as after the first batch into a new database.
+async def survey(conn: Connection, table: str) -> None:
+    """Has PostgreSQL look at a table that it knows nothing of yet, before many rows are checked against it.
 
-    Until it does, all indexes look alike to it, and the check of a foreign key may read a whole organization.
+    In a new database, until it has looked, all indexes are alike to it, and the check of one foreign key may read
+    a whole organization.
     """
-    known = await conn.fetch(
-        """
-        SELECT DISTINCT tablename
-        FROM pg_stats
-        WHERE schemaname = current_schema() AND tablename = ANY($1)
-        """,
-        tables,
-    )
-    for table in set(tables) - {row["tablename"] for row in known}:
+    known = "SELECT EXISTS (SELECT 1 FROM pg_stats WHERE schemaname = current_schema() AND tablename = $1)"
+    if not await conn.fetchval(known, table):
         await conn.execute(f"ANALYZE {table}")
 
 

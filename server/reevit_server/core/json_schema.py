@@ -41,6 +41,8 @@ def of_request(schema: Schema) -> Schema:
     }
     if "string" in found.get("type", ()) and not found.keys() & {"pattern", "enum", "const", "format"}:
         found["pattern"] = _NO_NUL
+    if isinstance(found.get("additionalProperties"), dict):
+        found["propertyNames"] = {"pattern": _NO_NUL, **found.get("propertyNames", {})}
     return found
 
 

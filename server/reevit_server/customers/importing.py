@@ -107,7 +107,7 @@ async def load(
     return loaded
 
 
-IMPORT = bulk.Import(FIELDS, COUNTS, parse, load, tables=("customers",))
+IMPORT = bulk.Import(FIELDS, COUNTS, parse, load)
 
 
 def _applied(row: CustomerRow, before: Row) -> dict[str, Any]:
@@ -154,6 +154,7 @@ async def open_named(
     profiles = [{**_NEW, "external_id": name, "id": new_id("cus")} for name in names]
     if profiles:
         await _insert(conn, scope, profiles, now=now)
+    await bulk.survey(conn, "customers")  # payments are checked against it next
     return {profile["external_id"]: profile["id"] for profile in profiles}
 
 

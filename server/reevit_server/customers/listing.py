@@ -16,7 +16,7 @@ from reevit_server.core.paging import InvalidCursor
 from reevit_server.core.scope import Scope
 from reevit_server.core.text import utc
 from reevit_server.core.where import Where
-from reevit_server.customers.models import term, words
+from reevit_server.customers.models import term, wanted_words
 from reevit_server.customers.schemas import CustomerQuery
 from reevit_server.customers.store import COLUMNS
 
@@ -86,7 +86,7 @@ def _int64(digits: str) -> int:
 
 def _tsquery(scope: Scope, search: str) -> str:
     """All words, each as the beginning of one. Words hold letters and digits only, so quoting is safe."""
-    return " & ".join(f"'{term(scope, word)}':*" for word in words(search))
+    return " & ".join(f"'{term(scope, word)}':*" for word in wanted_words(search))
 
 
 async def select_by_creation(

@@ -12,6 +12,7 @@ from reevit_server.core.scope import Scope
 TAGS_MAX = 50
 _WORD = re.compile(r"[^\W_]+")
 _WORD_LENGTH_MAX = 64
+_PHONE_AS_WRITTEN = re.compile(r"\+?[0-9][0-9 ()./-]*")
 
 
 class CustomerId(str):
@@ -46,6 +47,13 @@ def words(text: str) -> list[str]:
         character for character in unicodedata.normalize("NFKD", text) if not unicodedata.combining(character)
     )
     return [word[:_WORD_LENGTH_MAX] for word in _WORD.findall(plain.casefold())]
+
+
+def wanted_words(search: str) -> list[str]:
+    """The words that somebody looks for. A phone number is one word, however it is spaced."""
+    if _PHONE_AS_WRITTEN.fullmatch(search.strip()):
+        return ["".join(character for character in search if character.isdecimal())]
+    return words(search)
 
 
 def search_terms(scope: Scope, *texts: str | None, phone: str | None) -> list[str]:

@@ -117,9 +117,7 @@ async def load(
 
 def import_of(*, major: bool) -> bulk.Import:
     """How payments are taken in; `major` says that the file's amounts are decimals such as 29.33."""
-    return bulk.Import(
-        FIELDS, COUNTS, partial(parse, major=major), load, tables=("customers", "payments"), money=True
-    )
+    return bulk.Import(FIELDS, COUNTS, partial(parse, major=major), load, money=True)
 
 
 def _fault(scope: Scope, row: PaymentRow, payers: _Payers) -> Fault | None:
@@ -262,6 +260,7 @@ async def _store(conn: Connection, scope: Scope, staged: list[tuple[Any, ...]], 
     )
     if status != f"INSERT 0 {len(staged)}":
         raise Overtaken
+    await bulk.survey(conn, "payments")
     await conn.execute(
         """
         INSERT INTO refunds

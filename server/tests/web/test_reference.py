@@ -3,6 +3,7 @@
 import base64
 import copy
 import hashlib
+import itertools
 import re
 from html.parser import HTMLParser
 
@@ -138,7 +139,7 @@ def test_headings_go_down_one_step_at_a_time(page):
     levels = [int(tag[1]) for tag, _ in page.tags if re.fullmatch("h[1-6]", tag)]
     assert levels[0] == 1
     assert levels.count(1) == 1
-    assert all(below <= above + 1 for above, below in zip(levels, levels[1:], strict=False))
+    assert all(below <= above + 1 for above, below in itertools.pairwise(levels))
 
 
 def test_the_page_says_its_language_and_stays_small(html, page):

@@ -353,8 +353,8 @@ def _rules(schema: Schema) -> Iterator[str]:
 
 
 def _listed(names: Iterable[str]) -> str:
-    *rest, last = sorted({f"`{name}`" for name in names}) or [""]
-    return f"{', '.join(rest)} and {last}" if rest else last
+    *rest, last = dict.fromkeys(f"`{name}`" for name in names) or [""]
+    return f"{', '.join(rest)} or {last}" if rest else last
 
 
 def _curl(

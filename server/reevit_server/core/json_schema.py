@@ -29,7 +29,7 @@ def plain(schema: Any) -> Any:
 
 def of_request(schema: Schema) -> Schema:
     """The schema of something that is sent to us."""
-    found = {
+    found: Schema = {
         key: {name: of_request(inner) for name, inner in value.items()}
         if key == "properties"
         else [of_request(item) for item in value]

@@ -61,6 +61,7 @@ _PAYMENT: dict[str, JsonValue] = {
     "method": "mobile_money",
     "reference": "order_5678",
 }
+_INTENT: dict[str, JsonValue] = {**_PAYMENT, "reference": "order_5679"}
 
 
 def _never_null(schema: dict[str, Any]) -> None:
@@ -87,7 +88,7 @@ class _Customer(BaseModel):
 
 
 class IntentCreate(_Customer):
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"anyOf": _ONE_WAY, "examples": [_PAYMENT]})
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"anyOf": _ONE_WAY, "examples": [_INTENT]})
 
     amount: Amount
     currency: Currency

@@ -3,7 +3,12 @@
 import asyncio
 import json
 import sys
+from pathlib import Path
 
+import asyncpg
+from typer.testing import CliRunner
+
+from reevit_server.cli import cli
 from tests.cli.shop import Shop
 from tests.running import environment
 
@@ -146,3 +151,21 @@ async def test_memory_does_not_grow_with_the_file(shop: Shop):
         assert process.returncode == 0, stderr.decode()
         peaks.append(int(stderr))
     assert peaks[1] < peaks[0] * 1.15, peaks
+
+
+async def test_a_new_database_does_not_read_all_customers_for_each_payment(empty_dsn: str, tmp_path: Path):
+    """PostgreSQL knows nothing of a new table; unless told to look, it checks foreign keys by any index."""
+    path = tmp_path / "rows.csv"
+    path.write_text(_table(3000, customers=1500))
+    created = await asyncio.to_thread(
+        CliRunner().invoke, cli, ["orgs", "create", "Shop", "--json", "--database-url", empty_dsn]
+    )
+    where = ["--org", json.loads(created.stdout)["org_id"], "--database-url", empty_dsn]
+    imported = await asyncio.to_thread(CliRunner().invoke, cli, ["import", "payments", str(path), *where])
+    assert imported.exit_code == 0, imported.output
+    conn = await asyncpg.connect(empty_dsn)
+    read = await conn.fetchval(
+        "SELECT seq_tup_read + idx_tup_fetch FROM pg_stat_user_tables WHERE relname = 'customers'"
+    )
+    await conn.close()
+    assert 3000 < read < 30_000, "about three looks at a customer for a payment: to find, to lock, to check"

@@ -61,11 +61,13 @@ def test_a_database_that_cannot_be_reached_is_one_clear_sentence(command: str):
     assert "hunter2" not in said
 
 
-def test_a_data_directory_that_is_none_is_one_clear_sentence(tmp_path: Path):
-    (tmp_path / "data").write_text("a file")
-    done = reevit("serve", "--data-dir", str(tmp_path / "data"), "--port", str(free_port()))
+@pytest.mark.parametrize("name", ["data", "data [old]", "data [red]"])
+def test_a_data_directory_that_is_none_is_one_clear_sentence(tmp_path: Path, name: str):
+    data_dir = tmp_path / name
+    data_dir.write_text("a file")
+    done = reevit("orgs", "list", "--data-dir", str(data_dir))
     assert done.returncode == 1
-    assert str(tmp_path / "data") in sentence(done.stderr)
+    assert str(data_dir) in sentence(done.stderr)
 
 
 def test_the_first_demo_run_shows_a_key_and_a_line_that_works_as_pasted_and_the_second_makes_no_other(

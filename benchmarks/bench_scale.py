@@ -60,7 +60,7 @@ READS = {
 
 def measure(ground: Ground, load: Load, effort: Effort, say: Callable[[str], None]) -> Answer:
     """Customer 1 has the same 20 payments in both worlds."""
-    effort = Effort(effort.rounds, min(effort.seconds, _SECONDS_MAX))
+    effort = Effort(effort.rounds, min(effort.seconds, _SECONDS_MAX), quick=effort.quick)
     merchants = {}
     for name, world in (("small", SMALL), ("large", LARGE)):
         merchants[name] = ground.merchant(f"bench_scale_{name}")

@@ -140,12 +140,16 @@ def socket_dir(dsn: str) -> str:
     return parse_qs(urlsplit(dsn).query)["host"][0]
 
 
+def reevit() -> str:
+    """The product's command."""
+    return str(Path(sys.executable).with_name("reevit"))
+
+
 @contextmanager
 def app(merchant: Merchant) -> Iterator[Server]:
     """The product, as an operator runs it: `reevit serve --workers 1`, without a rate limit."""
     port = _free_port()
-    reevit = str(Path(sys.executable).with_name("reevit"))
-    command = [reevit, "serve", "--workers", "1", "--port", str(port), "--database-url", merchant.dsn]
+    command = [reevit(), "serve", "--workers", "1", "--port", str(port), "--database-url", merchant.dsn]
     with _running(command, port, {"REEVIT_RATE_LIMIT": "0"}) as server:
         yield server
 

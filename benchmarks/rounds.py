@@ -14,6 +14,7 @@ class Effort:
 
     rounds: int
     seconds: float
+    quick: bool = False  # only to see that all works
 
 
 @dataclass(frozen=True)

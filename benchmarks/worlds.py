@@ -88,6 +88,7 @@ _DAYS = f"""
     SELECT org_id, mode, currency, (at AT TIME ZONE 'UTC')::date, customer_id, sum(spent), sum(refunded), sum(payments)
     FROM ({_MOVES}) AS move
     GROUP BY org_id, mode, currency, (at AT TIME ZONE 'UTC')::date, customer_id
+    ORDER BY (at AT TIME ZONE 'UTC')::date  -- as they came
 """
 
 

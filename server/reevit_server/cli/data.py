@@ -9,10 +9,9 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from io import TextIOWrapper
 from pathlib import Path
-from typing import Annotated, Any, NamedTuple, NoReturn, TextIO
+from typing import Annotated, Any, BinaryIO, NamedTuple, NoReturn, TextIO
 
 import typer
-from rich.markup import escape
 
 from reevit_server import customers, payments
 from reevit_server.cli import importing
@@ -22,7 +21,6 @@ from reevit_server.cli.connection import (
     Json,
     ModeOption,
     Org,
-    fail,
     mode_of,
     run,
     scope_of,
@@ -84,8 +82,10 @@ def import_customers(
 ) -> None:
     """Create and update customers by external_id.
 
-    Columns: external_id, email, phone, name, tags (; between), metadata.<key>. An empty cell leaves what is there;
-    tags are replaced, metadata is merged. Exit status 1 when rows were refused; the good ones are in.
+    Columns: external_id, email, phone, name, tags (; between), metadata.<key>.
+    An empty cell leaves what is there; tags are replaced, metadata is merged.
+
+    Exit status 1 when rows were refused; the good ones are in.
     """
     order = _Order(
         noun="customers",
@@ -118,10 +118,14 @@ def import_payments(
 ) -> None:
     """Record payments made before or elsewhere; a reference is one payment, however often it is imported.
 
-    Columns: reference, external_customer_id or customer_id, amount, currency, status (succeeded, failed, refunded,
-    partially_refunded with amount_refunded), method, provider, provider_ref_id, occurred_at (20260131, 2026-01-31
-    or 2026-01-31T09:30:00Z), description, country, fee_amount, failure_code, failure_message, metadata.<key>. An
-    unknown external_customer_id opens the customer. Exit status 1 when rows were refused; the good ones are in.
+    Columns: reference, external_customer_id or customer_id, amount, currency,
+    status (succeeded, failed, refunded, partially_refunded with
+    amount_refunded), method, provider, provider_ref_id, occurred_at (20260131,
+    2026-01-31 or 2026-01-31T09:30:00Z), description, country, fee_amount,
+    failure_code, failure_message, metadata.<key>.
+
+    An unknown external_customer_id opens the customer. Exit status 1 when rows
+    were refused; the good ones are in.
     """
     if amounts not in ("minor", "major"):
         raise typer.BadParameter("choose minor or major", param_hint="--amounts")
@@ -197,14 +201,10 @@ def _import(order: _Order, against: Callable[[Any], Any]) -> None:
     """The file is opened and its columns are checked before anything else, the database included."""
     with ExitStack() as stack:
         try:
-            source = (
-                sys.stdin.buffer if order.file == "-" else stack.enter_context(Path(order.file).open("rb"))
-            )
-            report = (
-                None
-                if order.report is None
-                else stack.enter_context(order.report.open("w", encoding="utf-8", newline=""))
-            )
+            source: BinaryIO = sys.stdin.buffer
+            if order.file != "-":
+                source = stack.enter_context(Path(order.file).open("rb"))
+            report = _report(order, stack)
             size = None if order.file == "-" else os.fstat(source.fileno()).st_size
             table = importing.Table(Lines(source), order.format, order.how, order.renamed)
             first = table.take()
@@ -223,15 +223,24 @@ def _import(order: _Order, against: Callable[[Any], Any]) -> None:
 
         loaded = against(command)
     if refusals.untold:
-        stderr.print(f"... and {refusals.untold:,} more; --report FILE keeps all of them.", markup=False)
+        importing.tell(f"... and {refusals.untold:,} more; --report FILE keeps all of them.")
     _summarize(order, loaded)
     if refusals.count:
         raise typer.Exit(1)
 
 
+def _report(order: _Order, stack: ExitStack) -> TextIO | None:
+    if order.report is None:
+        return None
+    if order.report.exists() and order.file != "-" and order.report.samefile(order.file):
+        _refuse("--report names the file that is to be read; choose another.")
+    return stack.enter_context(order.report.open("w", encoding="utf-8", newline=""))
+
+
 def _refuse(message: str) -> NoReturn:
     """Ends the command before it has begun."""
-    fail(escape(message))
+    stderr.print("[red]Error:[/red]", end=" ")
+    importing.tell(message)
     raise typer.Exit(2)
 
 

@@ -30,6 +30,11 @@ _PASSING = (
 )
 
 
+def tell(text: str) -> None:
+    """Says something on standard error; what a file says cannot reach the terminal as commands."""
+    stderr.print("".join(c if c.isprintable() else "\ufffd" for c in text), markup=False)
+
+
 class Batch(NamedTuple):
     """Some rows of the file: how many, which of them are good, what is wrong with the others."""
 
@@ -92,9 +97,7 @@ class Refusals:
                 self._writer.write(refusal._asdict())
             if self.count <= _SHOWN_MAX:
                 field = f"{refusal.field}: " if refusal.field else ""
-                text = f"line {refusal.line}: {field}{refusal.reason} ({refusal.code})"
-                # A file's text must not reach the terminal as commands.
-                stderr.print("".join(c if c.isprintable() else "\ufffd" for c in text), markup=False)
+                tell(f"line {refusal.line}: {field}{refusal.reason} ({refusal.code})")
 
     @property
     def untold(self) -> int:

@@ -45,6 +45,7 @@ async def test_a_file_without_rows_is_no_mistake(shop: Shop):
             "The column 'colour' is no field. Known fields: external_id, email",
         ),
         ("external_id,\nu1,red\n", [], "The column '' is no field"),
+        ("external_id,[/b]\nu1,red\n", [], "The column '[/b]' is no field"),
         ("name\nAda\n", [], "No column gives 'external_id'"),
         ("external_id,id2\nu1,u2\n", ["--map", "id2=external_id"], "Two columns give 'external_id'"),
         ("external_id\nu1\n", ["--map", "id=external_id"], "--map names the column 'id'"),
@@ -191,6 +192,13 @@ async def test_twenty_refusals_are_shown_and_the_report_holds_all(shop: Shop):
         rows = list(csv.reader(file))
     assert rows[0] == ["line", "field", "code", "reason"]
     assert [row[:3] for row in rows[1:]] == [[str(line), "email", "value_error"] for line in range(2, 32)]
+
+
+async def test_a_report_does_not_overwrite_the_file_that_is_read(shop: Shop):
+    path = shop.file("external_id,email\nu1,x\n")
+    result = await shop.run("import", "customers", path, "--report", path)
+    assert (result.exit_code, "choose another" in result.stderr) == (2, True)
+    assert (await shop.run("import", "customers", path)).stderr.startswith("line 2: email: ")
 
 
 async def test_a_row_with_several_faults_is_one_refused_row(shop: Shop):

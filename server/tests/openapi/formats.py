@@ -7,7 +7,6 @@ from hypothesis import strategies as st
 
 from reevit_server.core.money import EXPONENTS
 
-
 _NUMBERS = sorted(
     phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
     for number in map(phonenumbers.example_number, phonenumbers.SUPPORTED_REGIONS)

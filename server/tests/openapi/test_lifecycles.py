@@ -19,7 +19,7 @@ def test_what_was_made_is_there_and_what_was_deleted_is_gone(shop: Shop, connect
         def before_call(self, case: Any) -> None:
             fit(case, shop, with_objects=False)
 
-        def get_call_kwargs(self, case: Any) -> dict[str, Any]:
+        def get_call_kwargs(self, case: Any) -> dict[str, Any]:  # noqa: ARG002 - the machine passes it
             return {"base_url": shop.url, "session": connection, "headers": {"X-Reevit-Key": shop.key}}
 
     Lifecycle.run(settings=settings(max_examples=EXAMPLES, stateful_step_count=STEPS, derandomize=True))

@@ -14,7 +14,7 @@ run: install  ## PostgreSQL, the API and background work on http://localhost:800
 install: $(VENV)/.installed  ## .venv/bin/reevit
 
 test: $(VENV)/.installed-dev $(PUBLISHED)/.installed  ## everything, servers included
-	@cd server && ../$(BIN)/python -m pytest -n auto
+	@cd server && ../$(BIN)/python -m pytest -n auto --dist loadfile
 
 check: $(VENV)/.installed-dev  ## format, lint, types, import contracts
 	@cd server && ../$(BIN)/ruff format --check . ../benchmarks && ../$(BIN)/ruff check . ../benchmarks

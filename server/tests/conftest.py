@@ -29,25 +29,27 @@ settings.load_profile("reevit")
 _TEMPLATE = "reevit_template"
 
 
-def pytest_sessionfinish(session: pytest.Session) -> None:
+_FOLDER = "REEVIT_TESTS_FOLDER"
+
+
+def pytest_configure() -> None:
+    """Names the run's folder before the worker processes start, which inherit the name."""
+    os.environ.setdefault(_FOLDER, str(Path(tempfile.gettempdir()) / f"reevit-tests-{os.getpid()}"))
+
+
+def pytest_sessionfinish() -> None:
     """Whoever started the run takes its folder away, after the last worker has stopped PostgreSQL."""
     if "PYTEST_XDIST_WORKER" not in os.environ:
-        shutil.rmtree(_shared_dir(session.config), ignore_errors=True)
+        shutil.rmtree(os.environ[_FOLDER], ignore_errors=True)
 
 
 @pytest.fixture(scope="session")
-def shared_dir(request: pytest.FixtureRequest) -> Path:
+def shared_dir() -> Path:
     """One folder for all workers of a run.
 
     Not pytest's own: run as root, pytest closes that to others, and so to PostgreSQL, which cannot be root.
     """
-    return _shared_dir(request.config)
-
-
-def _shared_dir(config: pytest.Config) -> Path:
-    run = os.environ.get("PYTEST_XDIST_TESTRUNUID") or f"{os.getpid()}"
-    uid = getattr(config, "workerinput", {}).get("testrunuid", run)
-    return Path(tempfile.gettempdir()) / f"reevit-tests-{uid}"
+    return Path(os.environ[_FOLDER])
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,7 @@ from typing import Annotated, Any, TypeVar
 import asyncpg
 import typer
 from rich.console import Console
+from rich.markup import escape
 
 from reevit_server import organizations
 from reevit_server.core import embedded, migrations
@@ -34,9 +35,13 @@ stdout = Console(highlight=False, soft_wrap=True)
 stderr = Console(stderr=True, highlight=False, soft_wrap=True)
 
 
+class UnreachableDatabase(Exception):
+    """There is no PostgreSQL where --database-url says."""
+
+
 def fail(message: str) -> int:
     """Says what went wrong on standard error; the exit status."""
-    stderr.print(f"[red]Error:[/red] {message}", markup=True)
+    stderr.print(f"[red]Error:[/red] {escape(message)}")
     return 1
 
 
@@ -58,15 +63,25 @@ def dsn(chosen: Settings) -> Iterator[str]:
 @asynccontextmanager
 async def database(address: str) -> AsyncIterator[Database]:
     """The database, with the schema brought up to date."""
+    await migrate(address)
+    async with await Database.open(address, connections_max=4) as db:
+        yield db
+
+
+async def migrate(address: str) -> list[str]:
+    """Brings the schema up to date; the names of what was applied. Raises UnreachableDatabase, MigrationError."""
     try:
-        await migrations.migrate(address)
-        db = await Database.open(address, connections_max=4)
-    except (OSError, asyncpg.PostgresError) as error:
-        raise embedded.EmbeddedPostgresError(
+        return await migrations.migrate(address)
+    except (
+        OSError,
+        asyncpg.PostgresConnectionError,
+        asyncpg.InvalidAuthorizationSpecificationError,
+        asyncpg.InvalidCatalogNameError,
+        asyncpg.ClientConfigurationError,
+    ) as error:
+        raise UnreachableDatabase(
             f"The database cannot be reached: {error}. Check --database-url and that PostgreSQL runs."
         ) from None
-    async with db:
-        yield db
 
 
 def run(command: "Any", *, data_dir: Path | None = None, database_url: str | None = None) -> Any:

@@ -43,6 +43,9 @@ def create(
             f"{unknown[0]} is no scope; there are {', '.join(api_keys.SCOPES)}", param_hint="--scope"
         )
 
+    if name is not None and not 1 <= len(name) <= 200:
+        raise typer.BadParameter("give a name of 1 to 200 characters", param_hint="--name")
+
     async def command(db: Database) -> tuple[asyncpg.Record, str]:
         within = await scope_of(db, org, chosen)
         async with db.transaction() as conn:

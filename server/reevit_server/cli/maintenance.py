@@ -7,8 +7,8 @@ from typing import Annotated
 import typer
 
 from reevit_server import analytics, organizations
+from reevit_server.cli import connection
 from reevit_server.cli.connection import DatabaseUrl, DataDir, Json, dsn, run, settings, stderr
-from reevit_server.core import migrations
 from reevit_server.core.database import Database
 from reevit_server.core.scope import Mode, Scope
 
@@ -18,7 +18,7 @@ _SHOWN_MAX = 100
 def migrate(data_dir: DataDir = None, database_url: DatabaseUrl = None) -> None:
     """Bring the database's schema up to this version. `reevit serve` does it too."""
     with dsn(settings(data_dir=data_dir, database_url=database_url)) as address:
-        applied = asyncio.run(migrations.migrate(address))
+        applied = asyncio.run(connection.migrate(address))
     for name in applied:
         typer.echo(f"applied {name}")
     if not applied:

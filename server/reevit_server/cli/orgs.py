@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 import asyncpg
 import typer
+from rich.markup import escape
 
 from reevit_server import api_keys, organizations
 from reevit_server.cli.connection import DatabaseUrl, DataDir, Json, run, stdout
@@ -54,7 +55,7 @@ def create(
     if as_json:
         typer.echo(json.dumps(created))
         return
-    stdout.print(f"Organization [bold]{created['name']}[/bold]  {created['org_id']}")
+    stdout.print(f"Organization [bold]{escape(created['name'])}[/bold]  {created['org_id']}")
     stdout.print(f"test key  {created['test_key']}")
     stdout.print(f"live key  {created['live_key']}")
     stdout.print("Keep the keys now: only their hashes are stored.")

@@ -11,19 +11,17 @@ from typing import Any, NamedTuple
 import structlog
 
 from reevit_server.core import idempotency, metrics
-from reevit_server.core import json as strict_json
 from reevit_server.core.answer import Answer
+from reevit_server.core.body import Body, ClientLeft, Receive
 from reevit_server.core.database import LOST_CONNECTION, Database, withhold_data
 from reevit_server.core.errors import (
     AppError,
-    BodyTooLarge,
     InsufficientScope,
     NotDurable,
     OrgMismatch,
     ServerError,
     Unauthorized,
     Unavailable,
-    UnsupportedMediaType,
     ValidationError,
 )
 from reevit_server.core.http import Request
@@ -32,10 +30,8 @@ from reevit_server.core.rate_limit import RateLimiter
 from reevit_server.core.routing import Door, Routes, parse_query
 from reevit_server.core.scope import Scope
 
-BODY_BYTES_MAX = 256 * 1024
 _NOBODY = Scope("", "test")
 
-Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 
 log = structlog.get_logger("reevit.http")
@@ -47,10 +43,6 @@ class Principal(NamedTuple):
     org_id: str
     mode: Any
     permissions: frozenset[str]
-
-
-class ClientLeft(Exception):
-    """The client closed the connection before its request was whole; there is nobody to answer."""
 
 
 class Front:
@@ -95,10 +87,11 @@ class Front:
         request_id = new_request_id()
         headers = dict(scope["headers"])
         extra: list[tuple[bytes, bytes]] = [(b"x-request-id", request_id.encode())]
+        body = Body(scope["method"], headers, receive)
         door: Door | None = None
         try:
             door, path = self._routes.match(scope["method"], _raw_path(scope))
-            answer = await self._answer(door, path, scope, headers, receive, request_id, extra)
+            answer = await self._answer(door, path, scope, headers, body, request_id, extra)
         except AppError as refusal:
             answer = Answer(refusal.status, refusal.body(request_id), refusal.headers)
         except LOST_CONNECTION as error:
@@ -123,6 +116,8 @@ class Front:
                 status=answer.status,
                 ms=round(seconds * 1000, 2),
             )
+        if body.unread and scope["http_version"].startswith("1"):
+            extra.append((b"connection", b"close"))
         await _send(send, answer, extra, head=scope["method"] == "HEAD")
 
     async def _answer(
@@ -131,7 +126,7 @@ class Front:
         path: list[str],
         scope: dict[str, Any],
         headers: dict[bytes, bytes],
-        receive: Receive,
+        body: Body,
         request_id: str,
         extra: list[tuple[bytes, bytes]],
     ) -> Answer:
@@ -142,14 +137,14 @@ class Front:
             if (allowance := self._rate_limiter.take((call.scope.org_id, call.scope.mode))) is not None:
                 extra.extend(allowance.headers())
         query = parse_query(scope["query_string"])
-        body = None
+        given = None
         if scope["method"] not in ("GET", "HEAD"):
-            body = await _read_json(headers, receive)
+            given = await body.json()
             if (key := headers.get(b"idempotency-key")) is not None and door.permission is not None:
                 call.idempotency_key = idempotency.key_of(
-                    key, method=scope["method"], path=[door.template, *path], query=query, body=body
+                    key, method=scope["method"], path=[door.template, *path], query=query, body=given
                 )
-        return await door(call, path, query, body)
+        return await door(call, path, query, given)
 
     async def _admit(self, call: Request, door: Door, headers: dict[bytes, bytes]) -> None:
         """Puts the key's organization and mode on the call. Raises Unauthorized, OrgMismatch, InsufficientScope."""
@@ -215,32 +210,6 @@ def _note(headers: dict[bytes, bytes], name: bytes) -> str | None:
             header, "invalid_header", f"{header} must be at most 500 printable UTF-8 characters."
         )
     return text
-
-
-async def _read_json(headers: dict[bytes, bytes], receive: Receive) -> Any:
-    """The parsed body, None when there is none. Stops reading at 256 KiB, whatever Content-Length said."""
-    declared = headers.get(b"content-length", b"0")
-    if declared.isdigit() and int(declared) > BODY_BYTES_MAX:
-        raise BodyTooLarge
-    chunks = []
-    size = 0
-    while True:
-        message = await receive()
-        if message["type"] == "http.disconnect":
-            raise ClientLeft
-        chunk = message.get("body", b"")
-        size += len(chunk)
-        if size > BODY_BYTES_MAX:
-            raise BodyTooLarge
-        chunks.append(chunk)
-        if not message.get("more_body"):
-            break
-    if not size:
-        return {}
-    media_type = headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
-    if media_type != b"application/json":
-        raise UnsupportedMediaType
-    return strict_json.loads(b"".join(chunks))
 
 
 async def _send(send: Send, answer: Answer, extra: list[tuple[bytes, bytes]], *, head: bool) -> None:

@@ -10,7 +10,6 @@ from pydantic import (
     AfterValidator,
     BeforeValidator,
     Field,
-    JsonValue,
     StrictBool,
     StrictFloat,
     StrictInt,
@@ -20,12 +19,13 @@ from pydantic import (
 # Category Cc. They have no place in a name or an id, and would travel on into headers and terminals.
 _CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 _RFC3339 = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})")
-_NO_CONTROL: dict[str, JsonValue] = {"pattern": r"^[^\u0000-\u001f\u007f-\u009f]*$"}
+NO_CONTROL = Field(json_schema_extra={"pattern": r"^[^\u0000-\u001f\u007f-\u009f]*$"})
 
 METADATA_KEYS_MAX = 50
 
 
-def _without_control(text: str) -> str:
+def without_control(text: str) -> str:
+    """The text, if it stays on its line and does nothing to the terminal that shows it."""
     if found := _CONTROL.search(text):
         raise ValueError(
             f"Control characters are not allowed (U+{ord(found[0]):04X} at position {found.start()})"
@@ -49,14 +49,14 @@ def in_the_form(pattern: str, otherwise: str) -> AfterValidator:
 Word = Annotated[
     str,
     StringConstraints(strict=True, min_length=1, max_length=64),
-    AfterValidator(_without_control),
-    Field(json_schema_extra=_NO_CONTROL),
+    AfterValidator(without_control),
+    NO_CONTROL,
 ]
 Line = Annotated[
     str,
     StringConstraints(strict=True, min_length=1, max_length=255),
-    AfterValidator(_without_control),
-    Field(json_schema_extra=_NO_CONTROL),
+    AfterValidator(without_control),
+    NO_CONTROL,
 ]
 Text = Annotated[str, StringConstraints(strict=True, max_length=1000)]
 
@@ -70,8 +70,8 @@ MetadataValue = (
 MetadataKey = Annotated[
     str,
     StringConstraints(strict=True, min_length=1, max_length=40),
-    AfterValidator(_without_control),
-    Field(json_schema_extra=_NO_CONTROL),
+    AfterValidator(without_control),
+    NO_CONTROL,
 ]
 
 

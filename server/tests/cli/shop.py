@@ -60,7 +60,9 @@ class Shop:
         result = await self.run("import", noun, self.file(content, suffix), *options)
         assert result.exit_code == 2, result.output
         assert result.stdout == ""
-        assert before == await self.rows("SELECT (SELECT count(*) FROM customers), (SELECT count(*) FROM payments)")
+        assert before == await self.rows(
+            "SELECT (SELECT count(*) FROM customers), (SELECT count(*) FROM payments)"
+        )
         return " ".join(result.stderr.split())
 
     async def dump(self, noun: str, *options: str) -> str:

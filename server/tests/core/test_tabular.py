@@ -32,7 +32,11 @@ def read(content: bytes, format: Format = "csv", **renamed: str) -> list[Record 
     return list(records(Lines(io.BytesIO(content)), format, _FIELDS, renamed))
 
 
-@given(st.lists(st.fixed_dictionaries({"id": _CELL, "note": st.none() | _CELL, "tags": st.lists(_TAG), "k": _CELL})))
+@given(
+    st.lists(
+        st.fixed_dictionaries({"id": _CELL, "note": st.none() | _CELL, "tags": st.lists(_TAG), "k": _CELL})
+    )
+)
 def test_csv_is_read_back_as_it_was_and_no_cell_is_a_formula(rows: list[dict[str, Any]]):
     out = io.StringIO(newline="")
     writer = CsvWriter(out, _FIELDS.names, map_name="data", keys=["k"])
@@ -47,7 +51,9 @@ def test_csv_is_read_back_as_it_was_and_no_cell_is_a_formula(rows: list[dict[str
         }
         for row in rows
     ]
-    assert [record.values for record in read(out.getvalue().encode()) if isinstance(record, Record)] == expected
+    assert [
+        record.values for record in read(out.getvalue().encode()) if isinstance(record, Record)
+    ] == expected
     for line in read(out.getvalue().encode(), id="note", note="id"):
         assert isinstance(line, Record)
     cells = [cell for row in csv.reader(io.StringIO(out.getvalue(), newline="")) for cell in row]
@@ -60,7 +66,9 @@ def test_json_lines_are_read_back_as_they_were(rows: list[dict[str, Any]]):
     writer = JsonlWriter(out, ("id", "note", "tags"))
     for row in rows:
         writer.write(row)
-    assert [record.values for record in read(out.getvalue().encode(), "jsonl") if isinstance(record, Record)] == rows
+    assert [
+        record.values for record in read(out.getvalue().encode(), "jsonl") if isinstance(record, Record)
+    ] == rows
 
 
 @given(st.binary(max_size=200))

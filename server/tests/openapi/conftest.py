@@ -9,6 +9,7 @@ import requests
 
 from reevit_server.cli.orgs import create_with_keys
 from reevit_server.core.database import Database
+from tests.openapi import conformance
 from tests.openapi.objects import Shop
 from tests.running import serving
 
@@ -31,8 +32,14 @@ def connection() -> Iterator[requests.Session]:
 def shop(server_url: str, dsn: str) -> Iterator[Shop]:
     """A merchant at that server."""
     made = asyncio.run(_make_organization(dsn))
-    with httpx.Client() as client:
+    with httpx.Client(event_hooks={"response": [_held]}) as client:
         yield Shop(server_url, made["org_id"], made["test_key"], client)
+
+
+def _held(response: httpx.Response) -> None:
+    """What is only asked for to prepare a test is held against the document too."""
+    response.read()
+    conformance.check(response)
 
 
 async def _make_organization(dsn: str) -> dict[str, str]:

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import httpx
@@ -17,7 +17,7 @@ class Shop:
     url: str
     org_id: str
     key: str
-    client: httpx.Client = field(default_factory=httpx.Client, repr=False)
+    client: httpx.Client
 
     def send(self, method: str, path: str, **arguments: Any) -> httpx.Response:
         headers = {"X-Reevit-Key": self.key, **arguments.pop("headers", {})}
@@ -52,15 +52,11 @@ class Shop:
         return self.make("/v1/api-keys", name="spare", scopes=["customers:read"])
 
 
-Values = dict[str, str]
-
-# What stands in an address: a maker for each parameter's name ...
+# Whose id stands in an address: a maker for each parameter's name ...
 IN_PATH: dict[str, Callable[[Shop], str]] = {
     "customer_id": lambda shop: shop.customer()["id"],
-    "external_id": lambda shop: shop.customer()["external_id"],
     "payment_id": lambda shop: shop.payment()["id"],
     "key_id": lambda shop: shop.api_key()["id"],
-    "tag": lambda _: "vip",
 }
 # ... and for the operations that need a payment in another state than succeeded.
 PAYMENTS: dict[str, Callable[[Shop], dict[str, Any]]] = {

@@ -1,0 +1,57 @@
+"""What a request carries: read only after its sender was let in, and never more than there is room for."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from reevit_server.core import json as strict_json
+from reevit_server.core.errors import BodyTooLarge, UnsupportedMediaType
+
+BODY_BYTES_MAX = 256 * 1024
+
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+
+
+class ClientLeft(Exception):
+    """The client closed the connection before its request was whole; there is nobody to answer."""
+
+
+class Body:
+    """A request's body, read once, at most 256 KiB of it, whatever Content-Length said."""
+
+    __slots__ = ("_headers", "_receive", "unread")
+
+    def __init__(self, method: str, headers: dict[bytes, bytes], receive: Receive) -> None:
+        self._headers = headers
+        self._receive = receive
+        sent = headers.get(b"content-length", b"0") != b"0" or b"transfer-encoding" in headers
+        # What was not read would be taken for the next request on the same connection.
+        self.unread = sent and method not in ("GET", "HEAD")
+
+    async def json(self) -> Any:
+        """The parsed body; an empty one is an empty object."""
+        declared = self._headers.get(b"content-length", b"0")
+        if declared.isdigit() and int(declared) > BODY_BYTES_MAX:
+            raise BodyTooLarge
+        raw = await self._read()
+        if not raw:
+            return {}
+        media_type = self._headers.get(b"content-type", b"").partition(b";")[0].strip().lower()
+        if media_type != b"application/json":
+            raise UnsupportedMediaType
+        return strict_json.loads(raw)
+
+    async def _read(self) -> bytes:
+        chunks = []
+        size = 0
+        while True:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise ClientLeft
+            chunk = message.get("body", b"")
+            size += len(chunk)
+            if size > BODY_BYTES_MAX:
+                raise BodyTooLarge
+            chunks.append(chunk)
+            if not message.get("more_body"):
+                self.unread = False
+                return b"".join(chunks)

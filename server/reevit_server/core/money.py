@@ -4,13 +4,15 @@ Exponents differ (XOF 0, GHS 2, KWD 3), so nothing here or elsewhere divides by 
 Source of codes and exponents: the official ISO 4217 table, carried by the `iso4217` package.
 """
 
-from decimal import Decimal, InvalidOperation
+import re
+from decimal import Decimal
 from typing import Annotated
 
 from iso4217 import Currency as Iso4217
 from pydantic import AfterValidator, Field, StrictInt, StringConstraints
 
 MAX_AMOUNT = 10**12 - 1
+_DECIMAL = re.compile(r"-?(?:[0-9]{1,15}(?:\.[0-9]{0,10})?|\.[0-9]{1,10})")
 
 # The table also names what is no money of account: metals, test codes, bond units (exponent "N.A.").
 EXPONENTS: dict[str, int] = {
@@ -48,13 +50,10 @@ def to_minor_units(text: str, currency: str) -> int:
     Raises ValueError when the text is no plain decimal number or has more decimals than the currency;
     nothing is ever rounded.
     """
-    try:
-        major = Decimal(text)
-    except InvalidOperation:
-        raise ValueError(f"{text!r} is not a decimal number") from None
-    if not major.is_finite():
-        raise ValueError(f"{text!r} is not a finite number")
-    minor = major.scaleb(EXPONENTS[currency])
+    # A form of its own: Decimal would take 1e3, 1_000 and other scripts' digits, and round what is very long.
+    if _DECIMAL.fullmatch(text) is None:
+        raise ValueError(f"{text[:40]!r} is not a decimal number such as 29.33")
+    minor = Decimal(text).scaleb(EXPONENTS[currency])
     if minor != minor.to_integral_value():
         raise ValueError(f"{text!r} has more decimals than {currency} ({EXPONENTS[currency]})")
     return int(minor)

@@ -17,7 +17,6 @@ CREATE TABLE customers (
     created_at            timestamptz NOT NULL,
     updated_at            timestamptz NOT NULL,
     deleted_at            timestamptz,  -- the row stays for its payments; what it knew of the person is gone
-    PRIMARY KEY (org_id, mode, id),
     CONSTRAINT customers_external_id_taken UNIQUE (org_id, mode, external_id),
     CONSTRAINT customers_identified CHECK (deleted_at IS NOT NULL OR num_nonnulls(external_id, email, phone, name) > 0),
     CONSTRAINT customers_forgotten CHECK (
@@ -32,6 +31,9 @@ CREATE INDEX customers_phone ON customers (org_id, mode, phone) WHERE phone IS N
 CREATE INDEX customers_tags ON customers USING gin (tags);
 CREATE INDEX customers_metadata ON customers USING gin (metadata jsonb_path_ops);
 CREATE INDEX customers_search ON customers USING gin (search);
+-- Last, and so preferred: while a table has no statistics, PostgreSQL finds every index that begins with
+-- (org_id, mode) equally good for looking up an id, and takes the youngest.
+ALTER TABLE customers ADD PRIMARY KEY (org_id, mode, id);
 
 -- What a customer has paid, kept by every payment and refund in its own transaction.
 -- One row per currency: currencies are never added together.
@@ -47,7 +49,6 @@ CREATE TABLE customer_totals (
     first_payment_at  timestamptz NOT NULL,
     last_payment_at   timestamptz NOT NULL,
     last_method       text,  -- how the latest payment was made
-    PRIMARY KEY (org_id, mode, customer_id, currency),
     FOREIGN KEY (org_id, mode, customer_id) REFERENCES customers (org_id, mode, id),
     CONSTRAINT customer_totals_refunded_at_most_spent CHECK (total_refunded <= total_spent),
     CHECK (first_payment_at <= last_payment_at)
@@ -61,6 +62,7 @@ CREATE INDEX customer_totals_by_payment_count
     ON customer_totals (org_id, mode, currency, payment_count DESC, customer_id DESC);
 CREATE INDEX customer_totals_by_last_payment_at
     ON customer_totals (org_id, mode, currency, last_payment_at DESC, customer_id DESC);
+ALTER TABLE customer_totals ADD PRIMARY KEY (org_id, mode, customer_id, currency);  -- last, as above
 
 -- The same by UTC day of the payment or the refund, for rankings over a window.
 CREATE TABLE customer_days (

@@ -88,8 +88,8 @@ class Shop:
         """What every customer is worth, by names that outlive a move to another organization."""
         return await self.rows(
             """
-            SELECT coalesce(c.external_id, c.id) AS name, t.currency, t.total_spent, t.total_refunded, t.payment_count,
-                   t.first_payment_at, t.last_payment_at, t.last_method
+            SELECT coalesce(c.external_id, c.id) AS name, t.currency, t.total_spent, t.total_refunded,
+                   t.payment_count, t.first_payment_at, t.last_payment_at, t.last_method
             FROM customer_totals AS t
             JOIN customers AS c ON c.org_id = t.org_id AND c.mode = t.mode AND c.id = t.customer_id
             WHERE t.org_id = $1 AND t.mode = 'test'

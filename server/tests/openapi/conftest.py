@@ -1,7 +1,7 @@
 """A real server on loopback, as `reevit serve` starts it: the true HTTP layer is part of what is tested."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 import httpx
 import pytest
@@ -28,12 +28,21 @@ def connection() -> Iterator[requests.Session]:
         yield session
 
 
-@pytest.fixture
-def shop(server_url: str, dsn: str) -> Iterator[Shop]:
-    """A merchant at that server."""
-    made = asyncio.run(_make_organization(dsn))
+@pytest.fixture(scope="session")
+def open_shop(server_url: str, dsn: str) -> Iterator[Callable[[], Shop]]:
+    """Makes merchants at that server."""
     with httpx.Client(event_hooks={"response": [_held]}) as client:
-        yield Shop(server_url, made["org_id"], made["test_key"], client)
+
+        def new_shop() -> Shop:
+            made = asyncio.run(_make_organization(dsn))
+            return Shop(server_url, made["org_id"], made["test_key"], client)
+
+        yield new_shop
+
+
+@pytest.fixture
+def shop(open_shop: Callable[[], Shop]) -> Shop:
+    return open_shop()
 
 
 def _held(response: httpx.Response) -> None:

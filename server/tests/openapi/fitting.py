@@ -1,6 +1,5 @@
 """What no schema can say: valid data that is also about something real, and not the same thing twice."""
 
-import itertools
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import unquote
@@ -10,9 +9,6 @@ from schemathesis.core.parameters import ParameterLocation
 
 from tests.openapi.formats import is_address, is_number
 from tests.openapi.objects import IN_PATH, PAYMENTS, Shop
-
-_numbers = itertools.count(1)
-_seen: set[str] = set()
 
 
 def fit(case: Case[Any], shop: Shop, *, with_objects: bool = True) -> None:
@@ -59,7 +55,7 @@ def _fit_headers(case: Case[Any], shop: Shop) -> None:
     if not _is_valid(case, ParameterLocation.HEADER):
         return
     if "Idempotency-Key" in headers:
-        headers["Idempotency-Key"] = _unused(headers["Idempotency-Key"])
+        headers["Idempotency-Key"] = shop.unused(headers["Idempotency-Key"])
     for name in ("X-Actor-Id", "X-Reason"):
         if name in headers:  # the schema speaks of text, the wire of its bytes in UTF-8
             headers[name] = headers[name].encode().decode("latin-1")
@@ -95,7 +91,7 @@ def _fit_body(body: dict[str, Any], operation_id: str, shop: Shop) -> None:
             person["phone"] = "+233501234567"
     for name in ("external_id", "reference"):
         if isinstance(body.get(name), str):
-            body[name] = _unused(body[name])
+            body[name] = shop.unused(body[name])
     if "external_id" in body and operation_id.startswith("update_customer"):
         body["rekey"] = True
     if body.get("customer_id") is not None:
@@ -130,12 +126,3 @@ def _cursor(case: Case[Any], query: dict[str, Any], shop: Shop) -> str | None:
     first = {name: value for name, value in query.items() if name != "cursor"} | {"limit": 1, "offset": 0}
     answer = shop.send("GET", case.formatted_path, params=first)
     return answer.json().get("next_cursor") if answer.status_code == 200 else None
-
-
-def _unused(text: str) -> str:
-    """The text, or, when it was used before, one as long or hardly longer."""
-    if text not in _seen:
-        _seen.add(text)
-        return text
-    suffix = f"~{next(_numbers)}"
-    return text[: 255 - len(suffix)] + suffix

@@ -2,7 +2,7 @@
 
 import itertools
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
@@ -18,10 +18,18 @@ class Shop:
     org_id: str
     key: str
     client: httpx.Client
+    _used: set[str] = field(default_factory=set)
 
     def send(self, method: str, path: str, **arguments: Any) -> httpx.Response:
         headers = {"X-Reevit-Key": self.key, **arguments.pop("headers", {})}
         return self.client.request(method, self.url + path, headers=headers, **arguments)
+
+    def unused(self, text: str) -> str:
+        """The text as an id of the shop's own; when it was used before, one as long or hardly longer."""
+        suffix = f"~{len(self._used)}" if text in self._used else ""
+        unused = text[: 255 - len(suffix)] + suffix
+        self._used.add(unused)
+        return unused
 
     def make(self, path: str, **body: Any) -> dict[str, Any]:
         answer = self.send("POST", path, json=body)

@@ -88,7 +88,11 @@ def _write(file: Path, rows: int) -> None:
                 (
                     *(f"order_{number}", f"usr_{int(CUSTOMERS * chance.random() ** 2)}"),
                     *(chance.randint(100, 50_000), "GHS", "failed" if number % 30 == 7 else "succeeded"),
-                    *("mobile_money" if number % 3 else "card", f"ext-{number:09}", f"{at:%Y-%m-%dT%H:%M:%SZ}"),
+                    *(
+                        "mobile_money" if number % 3 else "card",
+                        f"ext-{number:09}",
+                        f"{at:%Y-%m-%dT%H:%M:%SZ}",
+                    ),
                     f"Order of {number % 7 + 1} items",
                 )
             )
@@ -96,10 +100,24 @@ def _write(file: Path, rows: int) -> None:
 
 
 def _imported(merchant: Merchant, file: Path, rows: int) -> Round:
-    command = [reevit(), "import", "payments", str(file), "--org", merchant.org_id, "--mode", "test", "--json"]
+    command = [
+        reevit(),
+        "import",
+        "payments",
+        str(file),
+        "--org",
+        merchant.org_id,
+        "--mode",
+        "test",
+        "--json",
+    ]
     began = time.perf_counter()
     done = subprocess.run(
-        [*command, "--database-url", merchant.dsn], capture_output=True, text=True, check=False, env=os.environ
+        [*command, "--database-url", merchant.dsn],
+        capture_output=True,
+        text=True,
+        check=False,
+        env=os.environ,
     )
     seconds = time.perf_counter() - began
     if done.returncode or json.loads(done.stdout)["created"] != rows:
@@ -110,7 +128,14 @@ def _imported(merchant: Merchant, file: Path, rows: int) -> Round:
 def _copied(
     merchant: Merchant, file: Path, rows: int, table: str, name: str, columns: tuple[str, ...]
 ) -> Round:
-    psql = [postgres_program("psql"), "--no-psqlrc", "--quiet", "--set", "ON_ERROR_STOP=1", "--username=reevit"]
+    psql = [
+        postgres_program("psql"),
+        "--no-psqlrc",
+        "--quiet",
+        "--set",
+        "ON_ERROR_STOP=1",
+        "--username=reevit",
+    ]
     psql += ["--host", socket_dir(merchant.dsn), merchant.database, "--command"]
     subprocess.run([*psql, table], check=True, capture_output=True)
     copy = f"\\copy {name} ({', '.join(columns)}) FROM '{file}' WITH (FORMAT csv, HEADER)"

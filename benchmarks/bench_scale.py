@@ -94,9 +94,7 @@ def measure(ground: Ground, load: Load, effort: Effort, say: Callable[[str], Non
             for name, turns in rounds.items()
         ],
         figures={
-            name: {
-                f"{side}_ms": round(medians(turns)["latency_ms"], 3) for side, turns in both.items()
-            }
+            name: {f"{side}_ms": round(medians(turns)["latency_ms"], 3) for side, turns in both.items()}
             for name, both in rounds.items()
         },
         limited_by=LIMITED_BY,
@@ -125,7 +123,9 @@ async def _plans(merchant: Merchant) -> str:
     await capture(merchant.dsn, *asked)  # so that the driver knows all types at the second time
     captured = await capture(merchant.dsn, *asked)
     conn = await asyncpg.connect(merchant.dsn)
-    parts = ["# Plans with 1,000,000 payments\n\n`EXPLAIN (ANALYZE, BUFFERS)` of every statement of each read.\n"]
+    parts = [
+        "# Plans with 1,000,000 payments\n\n`EXPLAIN (ANALYZE, BUFFERS)` of every statement of each read.\n"
+    ]
     for (name, read), found in zip(READS.items(), captured, strict=True):
         parts.append(f"## {name}\n\n`GET {read.target}`\n")
         parts += await _explained(conn, found)

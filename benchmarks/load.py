@@ -94,11 +94,15 @@ def _content_length(head: bytes) -> int:
     return int(rest.partition(b"\r\n")[0]) if found else 0
 
 
-async def _run(port: int, requests: Iterator[bytes], connections: int, warm: float, seconds: float) -> Measured:
+async def _run(
+    port: int, requests: Iterator[bytes], connections: int, warm: float, seconds: float
+) -> Measured:
     loop, tally, ended = asyncio.get_running_loop(), _Tally(), asyncio.Event()
     transports = []
     for _ in range(connections):
-        transport, _ = await loop.create_connection(lambda: _Client(requests, tally, ended), "127.0.0.1", port)
+        transport, _ = await loop.create_connection(
+            lambda: _Client(requests, tally, ended), "127.0.0.1", port
+        )
         transports.append(transport)
     await _unless(ended, warm)
     tally.open, began, cpu = True, time.perf_counter(), time.process_time()
@@ -109,7 +113,7 @@ async def _run(port: int, requests: Iterator[bytes], connections: int, warm: flo
     ended.set()
     for transport in transports:
         transport.abort()
-    if tally.bad is not None :
+    if tally.bad is not None:
         raise BadAnswerError(tally.bad)
     return Measured(
         answers=len(tally.latencies),

@@ -34,7 +34,12 @@ class Pgbench:
         variables = {**self.variables, "n": "0", "base": str(time.time_ns())}
         command = [
             *(postgres_program("pgbench"), "--no-vacuum", "--protocol=prepared", f"--file={self.script}"),
-            *(f"--client={self.clients}", "--jobs=1", f"--time={max(1, round(seconds))}", "--username=reevit"),
+            *(
+                f"--client={self.clients}",
+                "--jobs=1",
+                f"--time={max(1, round(seconds))}",
+                "--username=reevit",
+            ),
             *(f"--host={socket_dir(self.merchant.dsn)}", "--random-seed=7"),
             *(f"--define={name}={value}" for name, value in variables.items()),
             self.merchant.database,

@@ -81,7 +81,11 @@ def _processor() -> str:
 def _commit() -> str:
     try:
         done = subprocess.run(
-            ["git", "describe", "--always", "--dirty"], cwd=RESULTS, capture_output=True, text=True, check=True
+            ["git", "describe", "--always", "--dirty"],
+            cwd=RESULTS,
+            capture_output=True,
+            text=True,
+            check=True,
         )
     except (OSError, subprocess.CalledProcessError):
         return "unknown"

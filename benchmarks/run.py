@@ -44,7 +44,9 @@ def main(words: list[str]) -> int:
     """Exit status 1 when an aim is not met."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("questions", nargs="*", metavar="question", help=", ".join(QUESTIONS))
-    parser.add_argument("--quick", action="store_true", help="short rounds, to see that all works; keeps nothing")
+    parser.add_argument(
+        "--quick", action="store_true", help="short rounds, to see that all works; keeps nothing"
+    )
     chosen = parser.parse_args(words)
     if unknown := set(chosen.questions) - set(QUESTIONS):
         parser.error(f"no such question: {', '.join(unknown)}")

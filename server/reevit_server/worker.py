@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
+import asyncpg
 import structlog
 
 from reevit_server.core import idempotency, lifeline, logs
@@ -38,7 +39,7 @@ async def keep(db: Database, duty: Duty, clock: Callable[[], datetime]) -> None:
         try:
             while await _batch(db, duty, clock()) == _BATCH:
                 pass
-        except LOST_CONNECTION as error:
+        except (*LOST_CONNECTION, asyncpg.DeadlockDetectedError) as error:
             log.warning("duty_postponed", duty=duty.name, error=type(error).__name__)
         await asyncio.sleep(duty.every.total_seconds())
 

@@ -116,12 +116,22 @@ async def _explained(
         limit=query.limit + 1,
         offset=query.offset,
     )
+    total = None
+    if query.include_total:
+        total = await store.count_entries(
+            conn,
+            scope,
+            customer_id=value.customer_id,
+            as_of=query.as_of or now,
+            currency=query.currency,
+        )
     page = cut(rows, query.limit, "value", "occurred_at", "id")
     return ExplainedValueOut(
         **dict(value),
         entries=[ValueEntryOut.model_validate(dict(row)) for row in page.rows],
         has_more=page.has_more,
         next_cursor=page.next_cursor,
+        total=total,
     )
 
 

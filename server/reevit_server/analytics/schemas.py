@@ -58,6 +58,12 @@ class ValueQuery(PageQuery):
     as_of: Annotated[Instant | None, Field(description="The totals as they stood at this instant.")] = None
     currency: Annotated[Currency | None, Field(description="Only this currency.")] = None
 
+    @model_validator(mode="after")
+    def _pages_of_something(self) -> Self:
+        if not self.explain and (self.cursor is not None or self.include_total):
+            raise ValueError("cursor and include_total speak of the entries; ask for them with explain=true")
+        return self
+
 
 class ValueEntryOut(BaseModel):
     """One payment or refund of a total."""
@@ -86,6 +92,10 @@ class ExplainedValueOut(ValueOut):
     entries: list[ValueEntryOut]
     has_more: bool
     next_cursor: str | None
+    total: Annotated[
+        int | None,
+        Field(description="Only with `include_total=true`.", exclude_if=lambda total: total is None),
+    ] = None
 
 
 class HistoryEntryOut(BaseModel):

@@ -1,12 +1,14 @@
 """What a request carries: read only after its sender was let in, and never more than there is room for."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from reevit_server.core import json as strict_json
-from reevit_server.core.errors import BodyTooLarge, UnsupportedMediaType
+from reevit_server.core.errors import BodyTooLarge, RequestTimeout, UnsupportedMediaType
 
 BODY_BYTES_MAX = 256 * 1024
+_READ_SECONDS = 30
 
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 
@@ -32,7 +34,11 @@ class Body:
         declared = self._headers.get(b"content-length", b"0")
         if declared.isdigit() and int(declared) > BODY_BYTES_MAX:
             raise BodyTooLarge
-        raw = await self._read()
+        try:
+            async with asyncio.timeout(_READ_SECONDS):
+                raw = await self._read()
+        except TimeoutError:
+            raise RequestTimeout from None
         if not raw:
             return {}
         media_type = self._headers.get(b"content-type", b"").partition(b";")[0].strip().lower()

@@ -4,6 +4,7 @@
     ├── ValidationError     400   the request does not say what it means
     │   ├── BodyTooLarge    413
     │   ├── MethodNotAllowed  405
+    │   ├── RequestTimeout  408
     │   └── UnsupportedMediaType  415
     ├── Unauthorized        401   no key, or a key that is none
     ├── Forbidden           403   a good key that may not do this
@@ -82,6 +83,13 @@ class MethodNotAllowed(ValidationError):
 
     code = "method_not_allowed"
     status = 405
+
+
+class RequestTimeout(ValidationError):
+    """The request's body did not arrive within 30 seconds; send it again."""
+
+    code = "request_timeout"
+    status = 408
 
 
 class UnsupportedMediaType(ValidationError):

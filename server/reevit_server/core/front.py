@@ -30,6 +30,7 @@ from reevit_server.core.rate_limit import RateLimiter
 from reevit_server.core.routing import Door, Routes, parse_query
 from reevit_server.core.scope import Scope
 
+_KEY_CHECK_SECONDS = 0.5
 _NOBODY = Scope("", "test")
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
@@ -139,7 +140,11 @@ class Front:
         query = parse_query(scope["query_string"])
         given = None
         if scope["method"] not in ("GET", "HEAD"):
+            asked = time.monotonic()
             given = await body.json()
+            if door.permission is not None and time.monotonic() - asked > _KEY_CHECK_SECONDS:
+                await self._admit(call, door, headers)  # a slow sender's key may have been revoked meanwhile
+            call.now = self._clock()
             if (key := headers.get(b"idempotency-key")) is not None and door.permission is not None:
                 call.idempotency_key = idempotency.key_of(
                     key, method=scope["method"], path=[door.template, *path], query=query, body=given

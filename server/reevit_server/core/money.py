@@ -12,7 +12,7 @@ from iso4217 import Currency as Iso4217
 from pydantic import AfterValidator, Field, StrictInt, StringConstraints
 
 MAX_AMOUNT = 10**12 - 1
-_DECIMAL = re.compile(r"-?(?:[0-9]{1,15}(?:\.[0-9]{0,10})?|\.[0-9]{1,10})")
+_DECIMAL = re.compile(r"-?(?:[0-9]{1,15}(?:\.[0-9]{0,12})?|\.[0-9]{1,12})")
 
 # The table also names what is no money of account: metals, test codes, bond units (exponent "N.A.").
 EXPONENTS: dict[str, int] = {

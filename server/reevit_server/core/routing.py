@@ -21,6 +21,7 @@ from reevit_server.core.http import Request
 from reevit_server.core.json import check_text
 
 _QUERY_PARAMETERS_MAX = 100
+_LISTED_NOUNS = ("payments", "subscriptions", "invoices")
 _Model = TypeVar("_Model", bound=pydantic.BaseModel)
 _RENAMED_CODES = {"missing": "required", "extra_forbidden": "unknown_field"}
 
@@ -254,5 +255,7 @@ def permission_of(method: str, template: str) -> str | None:
     _, _, path = template.partition("/v1/")
     if not path:
         return None
-    noun = path.removeprefix("sandbox/").split("/", 1)[0].replace("-", "_")
+    segments = path.removeprefix("sandbox/").replace("-", "_").split("/")
+    # A customer's payments are payments: the last word that is a noun of its own decides.
+    noun = segments[-1] if segments[-1] in _LISTED_NOUNS else segments[0]
     return f"{noun}:{'read' if method in ('GET', 'HEAD') else 'write'}"

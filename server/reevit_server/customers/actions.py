@@ -155,7 +155,7 @@ async def delete(conn: Connection, scope: Scope, ref: CustomerRef, *, now: datet
 
     Raises CustomerNotFound, CustomerDeleted.
     """
-    customer_id: str = _existing(await store.find_for_update(conn, scope, ref))["id"]
+    customer_id: str = _existing(await store.find_for_update(conn, scope, ref, strength="UPDATE"))["id"]
     await store.delete(conn, scope, id=customer_id, now=now)
     await idempotency.erase(conn, scope, customer_id=customer_id)
     await events.erase(conn, scope, customer_id=customer_id)

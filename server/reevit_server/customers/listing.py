@@ -16,7 +16,7 @@ from reevit_server.core.paging import InvalidCursor
 from reevit_server.core.scope import Scope
 from reevit_server.core.text import utc
 from reevit_server.core.where import Where
-from reevit_server.customers.models import term, wanted_words
+from reevit_server.customers.models import phone_digits, term, words
 from reevit_server.customers.schemas import CustomerQuery
 from reevit_server.customers.store import COLUMNS
 
@@ -85,8 +85,13 @@ def _int64(digits: str) -> int:
 
 
 def _tsquery(scope: Scope, search: str) -> str:
-    """All words, each as the beginning of one. Words hold letters and digits only, so quoting is safe."""
-    return " & ".join(f"'{term(scope, word)}':*" for word in wanted_words(search))
+    """All words, each as the beginning of one; or all of it as one phone number.
+
+    Words hold letters and digits only, so quoting is safe.
+    """
+    found = " & ".join(f"'{term(scope, word)}':*" for word in words(search))
+    digits = phone_digits(search)
+    return found if digits is None else f"({found}) | '{term(scope, digits)}':*"
 
 
 async def select_by_creation(

@@ -49,11 +49,11 @@ def words(text: str) -> list[str]:
     return [word[:_WORD_LENGTH_MAX] for word in _WORD.findall(plain.casefold())]
 
 
-def wanted_words(search: str) -> list[str]:
-    """The words that somebody looks for. A phone number is one word, however it is spaced."""
-    if _PHONE_AS_WRITTEN.fullmatch(search.strip()):
-        return ["".join(character for character in search if character.isdecimal())]
-    return words(search)
+def phone_digits(search: str) -> str | None:
+    """The digits of a search that may be a phone number, however it is spaced; None if it cannot be one."""
+    if _PHONE_AS_WRITTEN.fullmatch(search.strip()) is None:
+        return None
+    return "".join(character for character in search if character.isdecimal())
 
 
 def search_terms(scope: Scope, *texts: str | None, phone: str | None) -> list[str]:

@@ -10,7 +10,7 @@ from reevit_server.core.paging import Cut, InvalidCursor, cut, encode
 from reevit_server.core.scope import Scope
 from reevit_server.customers import listing
 from reevit_server.customers.listing import NEVER_PAID, Place
-from reevit_server.customers.models import wanted_words
+from reevit_server.customers.models import words
 from reevit_server.customers.schemas import CustomerQuery
 
 PAID = "paid"
@@ -19,10 +19,10 @@ PAID = "paid"
 async def page(conn: Connection, scope: Scope, query: CustomerQuery) -> tuple[Cut, int | None]:
     """One page of customers, and how many there are in all if that was asked.
 
-    Sorted by creation, no customer is skipped or shown twice, whatever is written meanwhile. Sorted by value, one
-    whose value changes between two pages moves, as it must, and may be met again or missed.
+    Newest first, no customer is skipped or shown twice, whatever is written meanwhile. Sorted by value, one whose
+    value changes between two pages moves, as it must, and may be met again or missed.
     """
-    if query.search is not None and not wanted_words(query.search):
+    if query.search is not None and not words(query.search):
         raise ValidationError.of("search", "no_words", "`search` needs at least one letter or digit.")
     currency = query.currency or await _default_currency(conn, scope, query)
     if query.sort_by == "created_at":

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 import asyncpg
 
@@ -83,14 +83,20 @@ async def find(conn: Connection, scope: Scope, ref: CustomerRef) -> asyncpg.Reco
     )
 
 
-async def find_for_update(conn: Connection, scope: Scope, ref: CustomerRef) -> asyncpg.Record | None:
-    """The same, locked until the transaction ends."""
+async def find_for_update(
+    conn: Connection,
+    scope: Scope,
+    ref: CustomerRef,
+    *,
+    strength: Literal["NO KEY UPDATE", "UPDATE"] = "NO KEY UPDATE",
+) -> asyncpg.Record | None:
+    """The same, locked until the transaction ends; with strength UPDATE, against payments that name it too."""
     return await conn.fetchrow(
         f"""
         SELECT {COLUMNS}
         FROM customers AS c
         WHERE c.org_id = $1 AND c.mode = $2 AND c.{_column(ref)} = $3
-        FOR NO KEY UPDATE OF c
+        FOR {strength} OF c
         """,
         scope.org_id,
         scope.mode,
@@ -101,14 +107,15 @@ async def find_for_update(conn: Connection, scope: Scope, ref: CustomerRef) -> a
 async def find_payer(conn: Connection, scope: Scope, ref: CustomerRef) -> asyncpg.Record | None:
     """The few columns that a payment's events carry.
 
-    FOR SHARE: an erasure waits for this transaction, and then also scrubs the event that it is about to write.
+    FOR KEY SHARE: an erasure waits for this transaction, and then also scrubs the event that it is about to
+    write; any other change of the profile need not wait, however often this customer pays.
     """
     return await conn.fetchrow(
         f"""
         SELECT c.id, c.external_id, c.email, c.name, c.phone, c.tags
         FROM customers AS c
         WHERE c.org_id = $1 AND c.mode = $2 AND c.{_column(ref)} = $3 AND c.deleted_at IS NULL
-        FOR SHARE OF c
+        FOR KEY SHARE OF c
         """,
         scope.org_id,
         scope.mode,

@@ -24,7 +24,7 @@ CREATE TABLE payments (
     failure_message       text,
     source                text NOT NULL CHECK (source IN ('api', 'checkout', 'payment_link', 'subscription', 'import')),
     source_id             text COLLATE "C",
-    client_secret_sha256  bytea,  -- intents only: lets a browser confirm this one payment
+    client_secret_sha256  bytea,  -- intents only: of what /confirm-intent asks for
     next_action           jsonb,
     occurred_at           timestamptz NOT NULL,  -- when it happened in the world; import and outside payments: the past
     succeeded_at          timestamptz,           -- when the money was there; what totals and windows go by

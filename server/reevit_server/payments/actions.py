@@ -121,6 +121,7 @@ async def update_intent(
     Raises PaymentNotFound, WrongPaymentState, UnknownCustomer, ReferenceTaken, MetadataTooLarge.
     """
     stored = await _locked(conn, scope, id, models.EDITABLE, "changed")
+    _check_chargeable(stored)
     sent = patch.model_fields_set
     fields: dict[str, Any] = {field: stored[field] for field in (*_EDITABLE_FIELDS, "customer_id")}
     for field in sent.intersection(_EDITABLE_FIELDS) - {"metadata"}:
@@ -130,11 +131,13 @@ async def update_intent(
         if len(fields["metadata"]) > METADATA_KEYS_MAX:
             raise MetadataTooLarge
     if sent & {"customer_id", "external_customer_id", "customer"}:
-        payer = await _payer_of(conn, scope, patch, now=now)
-        fields["customer_id"] = payer and payer.id
+        named = await _payer_of(conn, scope, patch, now=now)
+        fields["customer_id"] = named and named.id
     previous = {field: stored[field] for field in fields if not same(fields[field], stored[field])}
+    # Before the payment is read again: from here on nobody erases the customer that it then still names.
+    payer = await customers.find_payer(conn, scope, fields["customer_id"])
     if not previous:
-        return stored
+        return await get(conn, scope, id=id)
     if fields["reference"] is not None and "reference" in previous:
         await _check_free(conn, scope, fields["reference"])
     try:
@@ -142,7 +145,6 @@ async def update_intent(
     except asyncpg.UniqueViolationError as error:
         assert error.constraint_name == "payments_reference_taken", error.constraint_name
         raise ReferenceTaken from None
-    payer = await customers.find_payer(conn, scope, payment["customer_id"])
     await _record(conn, scope, payment, payer, "payment.updated", now=now, previous_attributes=previous)
     return payment
 
@@ -174,6 +176,7 @@ async def confirm(
 async def retry(conn: Connection, scope: Scope, *, id: str, now: datetime) -> asyncpg.Record:
     """Charges a failed payment once more. Raises PaymentNotFound, WrongPaymentState, UnknownSandboxScenario."""
     stored = await _locked(conn, scope, id, models.RETRYABLE, "retried")
+    _check_chargeable(stored)
     return await _settle(conn, scope, stored, _charge(scope, stored["metadata"]), now=now)
 
 
@@ -232,8 +235,9 @@ async def _settle(
     conn: Connection, scope: Scope, stored: asyncpg.Record, outcome: Outcome, *, now: datetime
 ) -> asyncpg.Record:
     """Writes how a charge went, with its event and the customer's totals. `stored` is locked by this transaction."""
+    # First, so that an erasure is over, or waits: what the update returns then names nobody who is gone.
+    payer = await customers.find_payer(conn, scope, stored["customer_id"])
     payment = await store.update_outcome(conn, scope, id=stored["id"], now=now, **outcome._asdict())
-    payer = await customers.find_payer(conn, scope, payment["customer_id"])
     await _record(conn, scope, payment, payer, f"payment.{outcome.status}", now=now)
     await _count_if_succeeded(conn, scope, payment)
     return payment
@@ -322,6 +326,15 @@ def _check_state(stored: asyncpg.Record, states: tuple[str, ...], deed: str) -> 
     if stored["status"] not in states:
         raise WrongPaymentState(
             f"A payment that is {stored['status']} cannot be {deed}; it must be {' or '.join(states)}.",
+            status=stored["status"],
+        )
+
+
+def _check_chargeable(stored: asyncpg.Record) -> None:
+    """Only what we charge ourselves can be charged again: the rest is a record of what happened elsewhere."""
+    if stored["provider"] != _SANDBOX or stored["source"] == "import":
+        raise WrongPaymentState(
+            "This payment was made elsewhere and only recorded here; it cannot be changed or charged.",
             status=stored["status"],
         )
 

@@ -229,11 +229,12 @@ async def _select_known(
                c.deleted_at IS NOT NULL AS customer_deleted
         FROM payments AS p
         LEFT JOIN customers AS c ON c.org_id = p.org_id AND c.mode = p.mode AND c.id = p.customer_id
-        WHERE p.org_id = $1 AND p.mode = $2 AND p.{column} = ANY($3)
+        WHERE p.org_id = $1 AND p.mode = $2 AND p.{column} = ANY($3) AND ($4 OR p.reference IS NULL)
         """,
         scope.org_id,
         scope.mode,
         values,
+        column == "reference",
     )
     return {row[0]: Known(*row[1:]) for row in rows}
 

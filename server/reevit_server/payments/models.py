@@ -21,7 +21,7 @@ def status_after_refund(*, amount: int, amount_refunded: int) -> str:
 
 
 def new_client_secret(payment_id: str) -> str:
-    """Lets a browser confirm this one payment, and nothing else. 192 random bits; only its SHA-256 is kept."""
+    """Shows that whoever asks for a payment's confirmation was given this payment. 192 random bits."""
     return f"{payment_id}_secret_{secrets.token_hex(24)}"
 
 

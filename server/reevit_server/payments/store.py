@@ -139,13 +139,14 @@ async def update_outcome(
     next_action: dict[str, Any] | None,
     now: datetime,
 ) -> asyncpg.Record:
-    """Writes how an attempt went; the instant of success is now."""
+    """Writes how an attempt went. A payment happens when it succeeds, and that is now."""
     return await fetch_one(
         conn,
         f"""
         UPDATE payments AS p
         SET status = $4, provider_ref_id = coalesce($5, p.provider_ref_id), failure_code = $6, failure_message = $7,
             next_action = $8, updated_at = $9,
+            occurred_at = CASE WHEN $4 = 'succeeded' THEN $9 ELSE p.occurred_at END,
             succeeded_at = CASE WHEN $4 = 'succeeded' THEN $9::timestamptz END
         WHERE p.org_id = $1 AND p.mode = $2 AND p.id = $3
         RETURNING {_COLUMNS}

@@ -78,7 +78,7 @@ async def test_a_confirmation_charges_and_counts(db: Database, merchant: Merchan
     payment = ok(await merchant.test.post(f"/v1/payments/{intent['id']}/confirm", json={}))
     assert (payment["status"], payment["id"]) == ("succeeded", intent["id"])
     assert payment["succeeded_at"] == payment["updated_at"] > intent["updated_at"]
-    assert payment["occurred_at"] == intent["occurred_at"]
+    assert payment["occurred_at"] == payment["succeeded_at"] > intent["occurred_at"]
     after = ok(await merchant.test.get(f"/v1/customers/{customer['id']}"))
     assert (after["total_spent"], after["last_payment_at"]) == (15000, payment["succeeded_at"])
     assert await types_of(db, merchant, intent["id"]) == ["payment.created", "payment.succeeded"]

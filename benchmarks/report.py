@@ -177,11 +177,11 @@ def _reached(samples: tuple[float, ...]) -> str:
     return f"{median(samples):.2f} ({min(samples):.2f}-{max(samples):.2f})"
 
 
-def _aim(aim: float | None, at_most: bool) -> str:  # noqa: FBT001 - a field of Ratio
+def _aim(aim: float | None, at_most: bool) -> str:
     if aim is None:
         return "none"
     return f"at most {aim:.2f}" if at_most else f"at least {aim:.2f}"
 
 
-def _verdict(met: bool | None) -> str:  # noqa: FBT001 - a field of Ratio
+def _verdict(met: bool | None) -> str:
     return {True: "met", False: "not met", None: ""}[met]

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
 import asyncpg
+
 from capture import Asking, Captured, capture
 from ground import Ground, Merchant, Server, app
 from load import Load

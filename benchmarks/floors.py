@@ -15,10 +15,11 @@ from typing import Any
 
 import asyncpg
 import orjson
-from capture import Asking, capture
 from granian import Granian
 from granian.constants import Interfaces, Loops
 from granian.log import LogLevels
+
+from capture import Asking, capture
 from recipe import payment_recipe
 from worlds import customer_id
 

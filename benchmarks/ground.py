@@ -18,7 +18,6 @@ from urllib.parse import parse_qs, urlsplit
 
 import asyncpg
 import psutil
-
 from reevit_server.cli.orgs import create_with_keys
 from reevit_server.core import embedded, migrations
 from reevit_server.core.database import Database

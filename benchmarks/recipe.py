@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 import orjson
+
 from capture import Asking, Captured, capture
 from worlds import payment_body
 

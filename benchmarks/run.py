@@ -9,6 +9,7 @@ import sys
 import time
 
 import asyncpg
+
 import bench_create_payment
 import bench_get_customer
 import bench_import

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import asyncpg
 import orjson
+
 from ground import Ground, Merchant
 
 MEASURED, BUSIEST = 1, 2

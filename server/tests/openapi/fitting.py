@@ -81,6 +81,13 @@ def _fit_query(case: Case[Any], query: dict[str, Any], shop: Shop) -> None:
         query.pop("to", None)
     if "from" in query and "to" in query:
         del query["to"]
+    if "explain" in _known(case) and query.keys() & {"cursor", "include_total"}:
+        query["explain"] = True  # pages are of the entries that it lists
+
+
+def _known(case: Case[Any]) -> set[str]:
+    """The names of an operation's query parameters."""
+    return {parameter.name for parameter in case.operation.query}
 
 
 def _fit_body(body: dict[str, Any], operation_id: str, shop: Shop) -> None:

@@ -181,7 +181,7 @@ def _rules(
     if any(parameter["name"] == "cursor" for parameter in parameters):
         rules.append(InvalidCursor)
     if method not in _READS:
-        rules += [errors.BodyTooLarge, errors.UnsupportedMediaType]
+        rules += [errors.RequestTimeout, errors.BodyTooLarge, errors.UnsupportedMediaType]
     if permission is not None:
         rules += [errors.Unauthorized, errors.InsufficientScope, errors.OrgMismatch, errors.RateLimited]
         rules.append(errors.Unavailable)
@@ -280,6 +280,7 @@ _SHARED: dict[str, tuple[str, Codes]] = {
         "Invalid": (errors.ValidationError, errors.MalformedJson),
         "Unauthorized": (errors.Unauthorized,),
         "Forbidden": (errors.InsufficientScope, errors.OrgMismatch),
+        "RequestTimeout": (errors.RequestTimeout,),
         "KeyInUse": (KeyInUse,),
         "AnswerErased": (AnswerErased,),
         "BodyTooLarge": (errors.BodyTooLarge,),

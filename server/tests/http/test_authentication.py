@@ -149,7 +149,7 @@ async def test_test_and_live_data_never_meet(merchant: Merchant):
             ("DELETE", "/v1/customers/cus_1", "customers:write"),
         ),
         *(
-            ("GET", "/v1/customers/cus_1/payments", "customers:read"),
+            ("GET", "/v1/customers/cus_1/payments", "payments:read"),
             ("GET", "/v1/payments", "payments:read"),
         ),
         *(

@@ -15,7 +15,11 @@ from rounds import Contest, Effort, Round, alternate, medians, rate_ratios
 from worlds import Payments, fill
 
 CUSTOMERS = 10_000
-LIMITED_BY = "to be profiled"
+LIMITED_BY = (
+    "eight round trips to PostgreSQL (begin, key, customer, payment, events, totals, stored answer, commit) "
+    "and the commit's fsync, on both sides; the rest is validation and rendering. Other work shared the two "
+    "cores during this run, which the spread shows."
+)
 
 
 def measure(ground: Ground, load: Load, effort: Effort, say: Callable[[str], None]) -> Answer:

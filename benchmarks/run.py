@@ -5,6 +5,7 @@ python benchmarks/run.py [--quick] [get_customer] [create_payment] [import] [sca
 
 import argparse
 import asyncio
+import signal
 import sys
 import time
 
@@ -41,6 +42,10 @@ async def _postgres_version(dsn: str) -> str:
     return version
 
 
+def _leave(*_: object) -> None:
+    sys.exit(143)
+
+
 def main(words: list[str]) -> int:
     """Exit status 1 when an aim is not met."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -52,6 +57,7 @@ def main(words: list[str]) -> int:
     if unknown := set(chosen.questions) - set(QUESTIONS):
         parser.error(f"no such question: {', '.join(unknown)}")
     effort = _QUICK if chosen.quick else _FULL
+    signal.signal(signal.SIGTERM, _leave)  # as Ctrl-C does: whatever was started is stopped
     missed = 0
     with ground() as here, Load() as load:
         postgres = asyncio.run(_postgres_version(here.admin_dsn))

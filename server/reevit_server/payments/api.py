@@ -187,7 +187,9 @@ async def refund_payment(call: Call, payment_id: PaymentId, new: RefundCreate) -
 
     async def deed(conn: Connection) -> Answer:
         refunded = await actions.refund(conn, call.scope, id=payment_id, new=new, now=call.now)
-        return reply(RefundOut.of(refunded.refund), status=201)
+        return reply(
+            RefundOut.of(refunded.refund), status=201, about_customer_id=refunded.payment["customer_id"]
+        )
 
     return await call.once(deed)
 

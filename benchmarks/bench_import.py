@@ -36,9 +36,10 @@ _PLAIN = """
 """
 # The same rows where payments are kept: its keys, checks and indexes, but nobody to find or to count.
 _INDEXED = """
+    CREATE SEQUENCE ids;
     CREATE TABLE indexed (LIKE payments INCLUDING ALL);
     ALTER TABLE indexed ALTER org_id SET DEFAULT 'org', ALTER mode SET DEFAULT 'test',
-        ALTER id SET DEFAULT gen_random_uuid()::text, ALTER provider SET DEFAULT 'external',
+        ALTER id SET DEFAULT 'pay_' || lpad(nextval('ids')::text, 26, '0'), ALTER provider SET DEFAULT 'external',
         ALTER source SET DEFAULT 'import', ALTER created_at SET DEFAULT now(), ALTER updated_at SET DEFAULT now();
     CREATE FUNCTION succeeded() RETURNS trigger LANGUAGE plpgsql AS
         'BEGIN IF NEW.status = ''succeeded'' THEN NEW.succeeded_at := NEW.occurred_at; END IF; RETURN NEW; END';

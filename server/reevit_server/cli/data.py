@@ -1,6 +1,7 @@
 """`reevit import` and `reevit export`: a merchant's history in and out of files of any size."""
 
 import functools
+import gc
 import json
 import os
 import sys
@@ -199,6 +200,9 @@ def _renamed(options: list[str] | None) -> dict[str, str]:
 
 def _import(order: _Order, against: Callable[[Any], Any]) -> None:
     """The file is opened and its columns are checked before anything else, the database included."""
+    gc.set_threshold(
+        100_000
+    )  # a batch is many objects without cycles: looking for some took a quarter of the time
     with ExitStack() as stack:
         try:
             source: BinaryIO = sys.stdin.buffer

@@ -1,17 +1,19 @@
 """Whole tables at once: what a noun says of itself so that `reevit import` and `reevit export` can move its rows."""
 
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
+
+import asyncpg
 
 from reevit_server.core.database import Connection, Row
 from reevit_server.core.scope import Scope
 from reevit_server.core.tabular import Fields, Refusal
 
 # A transaction's worth: long enough for COPY to pay, short enough that nobody waits long for its locks.
-BATCH_ROWS = 5000
+BATCH_ROWS = 10_000
 METADATA_COLUMNS_MAX = 1000  # more in one CSV are no table for anybody
 SURVEY_SECONDS = 3600  # how long one look at all rows may take before an export begins
 
@@ -78,10 +80,18 @@ async def unhurried(conn: Connection) -> None:
     await conn.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
 
 
-async def copy(conn: Connection, table: str, columns: str, records: list[tuple[Any, ...]]) -> None:
+async def append(conn: Connection, table: str, columns: str, records: Sequence[Sequence[Any]]) -> None:
+    """New rows, of which none is there yet. Raises Overtaken when one is, stored by somebody else meanwhile."""
+    try:
+        await conn.copy_records_to_table(table, columns=columns.split(), records=records)
+    except asyncpg.UniqueViolationError:
+        raise Overtaken from None
+
+
+async def copy(conn: Connection, table: str, columns: str, records: Sequence[Sequence[Any]]) -> None:
     """A temporary table of these records, for set-based statements of this transaction.
 
-    `columns` is its definition, a column a line. JSON goes in as text: binary COPY knows no jsonb of ours.
+    `columns` is its definition, a column a line.
     """
     await conn.execute(f"CREATE TEMPORARY TABLE {table} ({columns}) ON COMMIT DROP")
     await conn.copy_records_to_table(table, records=records)

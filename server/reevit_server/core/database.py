@@ -144,11 +144,19 @@ async def fetch_one(conn: Connection, statement: str, *values: Any) -> asyncpg.R
 
 
 async def _teach_json(conn: Any) -> None:
-    """jsonb goes in and out as Python values; bytes that are JSON already go in as they are."""
+    """jsonb goes in and out as Python values; bytes that are JSON already go in as they are.
 
-    def encode(value: Any) -> str:
-        return value.decode() if isinstance(value, bytes) else orjson.dumps(value).decode()
+    In its binary form, text behind a byte that says version 1, because COPY takes no other.
+    """
 
-    await conn.set_type_codec("jsonb", schema="pg_catalog", encoder=encode, decoder=orjson.loads)
+    def encode(value: Any) -> bytes:
+        return b"\x01" + (value if isinstance(value, bytes) else orjson.dumps(value))
+
+    def decode(binary: bytes) -> Any:
+        return orjson.loads(binary[1:])
+
+    await conn.set_type_codec("jsonb", schema="pg_catalog", encoder=encode, decoder=decode, format="binary")
     # json is what aggregates of totals come in: the standard library keeps integers of any size exact.
-    await conn.set_type_codec("json", schema="pg_catalog", encoder=encode, decoder=json.loads)
+    await conn.set_type_codec(
+        "json", schema="pg_catalog", encoder=orjson.dumps, decoder=json.loads, format="binary"
+    )

@@ -3,12 +3,12 @@
 from reevit_server.customers.actions import find_payer, get, get_or_create_payer, get_payer, ref_of
 from reevit_server.customers.errors import CustomerDeleted, CustomerNotFound, UnknownCustomer
 from reevit_server.customers.exporting import EXPORT
-from reevit_server.customers.importing import IMPORT, add_history, find_by_id, find_named, open_named
+from reevit_server.customers.importing import IMPORT, find_by_id, find_named, open_named
 from reevit_server.customers.models import CustomerId, CustomerRef, ExternalId, Payer
 from reevit_server.customers.refs import by_either_id
 from reevit_server.customers.schemas import CustomerDetails, CustomerOut, PayerOut, TotalsOut
 from reevit_server.customers.store import COLUMNS
-from reevit_server.customers.totals import add_payment, add_refund
+from reevit_server.customers.totals import PastPayment, add_history, add_payment, add_refund
 
 __all__ = [
     "COLUMNS",
@@ -21,6 +21,7 @@ __all__ = [
     "CustomerOut",
     "CustomerRef",
     "ExternalId",
+    "PastPayment",
     "Payer",
     "PayerOut",
     "TotalsOut",

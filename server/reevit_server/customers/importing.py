@@ -158,57 +158,6 @@ async def open_named(
     return {profile["external_id"]: profile["id"] for profile in profiles}
 
 
-async def add_history(conn: Connection, scope: Scope, table: str) -> None:
-    """Counts the payments and refunds of a temporary table: `add_payment` and `add_refund` for many at once.
-
-    The table has the columns id, customer_id, currency, amount, amount_refunded, method and succeeded_at. The
-    last statements of their transaction, totals before days and rows in order, like everybody else's.
-    """
-    await conn.execute(
-        f"""
-        INSERT INTO customer_totals AS t
-               (org_id, mode, customer_id, currency, total_spent, total_refunded, payment_count,
-                first_payment_at, last_payment_at, last_method)
-        SELECT $1, $2, s.customer_id, s.currency, sum(s.amount), sum(s.amount_refunded), count(*),
-               min(s.succeeded_at), max(s.succeeded_at),
-               (array_agg(s.method ORDER BY s.succeeded_at DESC, s.id DESC))[1]
-        FROM {table} AS s
-        WHERE s.customer_id IS NOT NULL AND s.succeeded_at IS NOT NULL
-        GROUP BY s.customer_id, s.currency
-        ORDER BY s.customer_id, s.currency
-        ON CONFLICT (org_id, mode, customer_id, currency) DO UPDATE
-        SET total_spent = t.total_spent + excluded.total_spent,
-            total_refunded = t.total_refunded + excluded.total_refunded,
-            payment_count = t.payment_count + excluded.payment_count,
-            first_payment_at = least(t.first_payment_at, excluded.first_payment_at),
-            last_payment_at = greatest(t.last_payment_at, excluded.last_payment_at),
-            last_method = CASE
-                WHEN excluded.last_payment_at >= t.last_payment_at THEN excluded.last_method
-                ELSE t.last_method
-            END
-        """,
-        scope.org_id,
-        scope.mode,
-    )
-    await conn.execute(
-        f"""
-        INSERT INTO customer_days AS d (org_id, mode, currency, day, customer_id, spent, refunded, payment_count)
-        SELECT $1, $2, s.currency, (s.succeeded_at AT TIME ZONE 'UTC')::date AS day, s.customer_id,
-               sum(s.amount), sum(s.amount_refunded), count(*)
-        FROM {table} AS s
-        WHERE s.customer_id IS NOT NULL AND s.succeeded_at IS NOT NULL
-        GROUP BY s.currency, day, s.customer_id
-        ORDER BY s.currency, day, s.customer_id
-        ON CONFLICT (org_id, mode, currency, day, customer_id) DO UPDATE
-        SET spent = d.spent + excluded.spent,
-            refunded = d.refunded + excluded.refunded,
-            payment_count = d.payment_count + excluded.payment_count
-        """,
-        scope.org_id,
-        scope.mode,
-    )
-
-
 async def _find_named(
     conn: Connection, scope: Scope, names: Collection[str], columns: str, lock: str
 ) -> dict[str, Row]:

@@ -8,13 +8,13 @@ import re
 from collections.abc import Collection, Mapping
 from datetime import datetime
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import orjson
 
 from reevit_server import customers
 from reevit_server.core import bulk
-from reevit_server.core.bulk import Loaded, Overtaken
+from reevit_server.core.bulk import Loaded
 from reevit_server.core.database import Connection, Row
 from reevit_server.core.ids import new_id
 from reevit_server.core.scope import Scope
@@ -26,27 +26,12 @@ from reevit_server.payments.models import CAPTURED
 
 COUNTS = ("created", "already_there", "customers_opened")
 _OUR_ID = re.compile(r"pay_[0-9a-z]{26}")
-_STAGED = """
-    id text COLLATE "C",
-    reference text COLLATE "C",
-    customer_id text COLLATE "C",
-    amount bigint,
-    amount_refunded bigint,
-    currency text,
-    status text,
-    method text,
-    country text,
-    description text,
-    metadata text,
-    provider text,
-    provider_ref_id text,
-    fee_amount bigint,
-    failure_code text,
-    failure_message text,
-    occurred_at timestamptz,
-    succeeded_at timestamptz,
-    refund_id text COLLATE "C"
+_PAYMENT = """
+    org_id mode id customer_id amount amount_refunded currency status method country reference description metadata
+    provider provider_ref_id fee_amount failure_code failure_message source occurred_at succeeded_at
+    created_at updated_at
 """
+_REFUND = "org_id mode id payment_id customer_id amount currency status occurred_at created_at"
 
 
 class Known(NamedTuple):
@@ -110,7 +95,7 @@ async def load(
     elif new:
         opened = await customers.open_named(conn, scope, sorted(unopened), now=now)
         ids = {**{name: payer["id"] for name, payer in payers.named.items()}, **opened}
-        await _store(conn, scope, [_staged(new[reference], ids, now) for reference in sorted(new)], now=now)
+        await _store(conn, scope, [new[reference] for reference in sorted(new)], ids, now=now)
     loaded.counts["customers_opened"] += len(unopened)
     return loaded
 
@@ -174,32 +159,6 @@ def _same_payer(row: PaymentRow, known: Known) -> bool:
     return row.external_customer_id == (known.external_id or known.customer_id)
 
 
-def _staged(row: PaymentRow, ids: Mapping[str, str], now: datetime) -> tuple[Any, ...]:
-    occurred_at = row.occurred_at or now  # a date may be missing where no money came in
-    metadata = merged({}, row.metadata)
-    return (
-        new_id("pay"),
-        row.reference,
-        ids[row.external_customer_id] if row.external_customer_id is not None else row.customer_id,
-        row.amount,
-        row.amount_refunded,
-        row.currency,
-        row.status,
-        row.method,
-        row.country,
-        row.description,
-        orjson.dumps(metadata).decode() if metadata else "{}",
-        row.provider,
-        row.provider_ref_id,
-        row.fee_amount,
-        row.failure_code,
-        row.failure_message,
-        occurred_at,
-        occurred_at if row.status in CAPTURED else None,
-        new_id("ref") if row.amount_refunded else None,
-    )
-
-
 async def _find_payers(
     conn: Connection, scope: Scope, rows: Collection[PaymentRow], *, lock: bool
 ) -> _Payers:
@@ -239,43 +198,48 @@ async def _select_known(
     return {row[0]: Known(*row[1:]) for row in rows}
 
 
-async def _store(conn: Connection, scope: Scope, staged: list[tuple[Any, ...]], *, now: datetime) -> None:
-    """Payments in the order of their references, then refunds, then totals. Raises Overtaken."""
-    await bulk.copy(conn, "new_payments", _STAGED, staged)
-    status = await conn.execute(
-        """
-        INSERT INTO payments
-               (org_id, mode, id, customer_id, amount, amount_refunded, currency, status, method, country, reference,
-                description, metadata, provider, provider_ref_id, fee_amount, failure_code, failure_message, source,
-                occurred_at, succeeded_at, created_at, updated_at)
-        SELECT $1, $2, s.id, s.customer_id, s.amount, s.amount_refunded, s.currency, s.status, s.method, s.country,
-               s.reference, s.description, s.metadata::jsonb, s.provider, s.provider_ref_id, s.fee_amount,
-               s.failure_code, s.failure_message, 'import', s.occurred_at, s.succeeded_at, $3, $3
-        FROM new_payments AS s
-        ORDER BY s.reference
-        ON CONFLICT ON CONSTRAINT payments_reference_taken DO NOTHING
-        """,
-        scope.org_id,
-        scope.mode,
-        now,
-    )
-    if status != f"INSERT 0 {len(staged)}":
-        raise Overtaken
+async def _store(
+    conn: Connection, scope: Scope, rows: list[PaymentRow], ids: Mapping[str, str], *, now: datetime
+) -> None:
+    """Payments in the order given, then refunds, then totals. `ids` are our ids by theirs. Raises Overtaken."""
+    payments, refunds, counted = [], [], []
+    for row in rows:
+        id = new_id("pay")
+        payer = row.customer_id if row.external_customer_id is None else ids[row.external_customer_id]
+        occurred_at = row.occurred_at or now  # a date may be missing where no money came in
+        succeeded_at = occurred_at if row.status in CAPTURED else None
+        payments.append(
+            (
+                *(scope.org_id, scope.mode, id, payer),
+                *(row.amount, row.amount_refunded, row.currency, row.status, row.method, row.country),
+                *(
+                    row.reference,
+                    row.description,
+                    merged({}, row.metadata),
+                    row.provider,
+                    row.provider_ref_id,
+                ),
+                *(row.fee_amount, row.failure_code, row.failure_message, "import"),
+                *(occurred_at, succeeded_at, now, now),
+            )
+        )
+        if row.amount_refunded:
+            refunds.append(
+                (
+                    *(scope.org_id, scope.mode, new_id("ref"), id, payer),
+                    *(row.amount_refunded, row.currency, "succeeded", succeeded_at, now),
+                )
+            )
+        if payer is not None and succeeded_at is not None:
+            counted.append(
+                customers.PastPayment(
+                    id, payer, row.currency, row.amount, row.amount_refunded, row.method, succeeded_at
+                )
+            )
+    await bulk.append(conn, "payments", _PAYMENT, payments)
     await bulk.survey(conn, "payments")
-    await conn.execute(
-        """
-        INSERT INTO refunds
-               (org_id, mode, id, payment_id, customer_id, amount, currency, status, occurred_at, created_at)
-        SELECT $1, $2, s.refund_id, s.id, s.customer_id, s.amount_refunded, s.currency, 'succeeded',
-               s.succeeded_at, $3
-        FROM new_payments AS s
-        WHERE s.refund_id IS NOT NULL
-        """,
-        scope.org_id,
-        scope.mode,
-        now,
-    )
-    await customers.add_history(conn, scope, "new_payments")
+    await bulk.append(conn, "refunds", _REFUND, refunds)
+    await customers.add_history(conn, scope, counted)
 
 
 async def _foreseen(conn: Connection, references: Collection[str]) -> dict[str, Known]:

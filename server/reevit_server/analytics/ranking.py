@@ -7,7 +7,7 @@ import asyncpg
 from reevit_server.analytics.models import Window
 from reevit_server.core.database import Connection
 from reevit_server.core.scope import Scope
-from reevit_server.core.where import Where
+from reevit_server.core.where import Where, page
 from reevit_server.customers import COLUMNS
 
 
@@ -26,7 +26,7 @@ async def select_top(
             JOIN customers AS c ON c.org_id = t.org_id AND c.mode = t.mode AND c.id = t.customer_id
             WHERE {where}
             ORDER BY t.{metric} DESC, t.customer_id DESC
-            LIMIT {where.parameter(limit)}
+            {page(limit)}
             """,
             *where.values,
         )
@@ -50,7 +50,10 @@ async def select_top_of_window(
     tags: Sequence[str] | None,
     limit: int,
 ) -> list[asyncpg.Record]:
-    """The best customers of a window, exact to the instant: whole days from their sums, the rest row by row."""
+    """The best customers of a window, exact to the instant: whole days from their sums, the rest row by row.
+
+    Sorted first and joined in that order, so that only the customers that are shown are looked up.
+    """
     where = Where(scope.org_id, scope.mode, currency)
     moves = _moves(where, window)
     where.add("c.org_id = $1 AND c.mode = $2 AND c.deleted_at IS NULL")
@@ -58,20 +61,19 @@ async def select_top_of_window(
     return list(
         await conn.fetch(
             f"""
-            WITH moves AS ({moves}),
-            sums AS (SELECT customer_id, {_AMOUNT[metric]} AS amount FROM moves GROUP BY customer_id),
-            best AS (
-                SELECT c.id, sums.amount
-                FROM sums
-                JOIN customers AS c ON c.id = sums.customer_id
-                WHERE {where}
-                ORDER BY sums.amount DESC, c.id DESC
-                LIMIT {where.parameter(limit)}
+            WITH sums AS (
+                SELECT customer_id, {_AMOUNT[metric]} AS amount
+                FROM ({moves}) AS move
+                GROUP BY customer_id
+                ORDER BY amount DESC, customer_id DESC
+                OFFSET 0
             )
-            SELECT {COLUMNS}, best.amount
-            FROM best
-            JOIN customers AS c ON c.org_id = $1 AND c.mode = $2 AND c.id = best.id
-            ORDER BY best.amount DESC, best.id DESC
+            SELECT {COLUMNS}, sums.amount
+            FROM sums
+            JOIN customers AS c ON c.id = sums.customer_id
+            WHERE {where}
+            ORDER BY sums.amount DESC, sums.customer_id DESC
+            {page(limit)}
             """,
             *where.values,
         )
@@ -94,7 +96,7 @@ def _moves(where: Where, window: Window) -> str:
         start, end = (where.parameter(instant) for instant in edge)
         parts.append(
             f"""
-            SELECT customer_id, amount::numeric, 0, 1
+            SELECT customer_id, amount::numeric AS spent, 0::numeric AS refunded, 1::bigint AS payment_count
             FROM payments
             WHERE org_id = $1 AND mode = $2 AND currency = $3 AND customer_id IS NOT NULL
               AND succeeded_at >= {start} AND succeeded_at < {end}
@@ -102,12 +104,10 @@ def _moves(where: Where, window: Window) -> str:
         )
         parts.append(
             f"""
-            SELECT customer_id, 0, amount::numeric, 0
+            SELECT customer_id, 0::numeric, amount::numeric, 0::bigint
             FROM refunds
             WHERE org_id = $1 AND mode = $2 AND currency = $3 AND customer_id IS NOT NULL
               AND occurred_at >= {start} AND occurred_at < {end}
             """
         )
-    columns = "customer_id, spent, refunded, payment_count"
-    nothing = "SELECT NULL::text, 0::numeric, 0::numeric, 0::bigint WHERE false"
-    return f"SELECT {columns} FROM ({' UNION ALL '.join([nothing, *parts])}) AS move ({columns})"
+    return " UNION ALL ".join(parts)

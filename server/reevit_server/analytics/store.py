@@ -7,7 +7,7 @@ import asyncpg
 from reevit_server.analytics.schemas import StatsQuery
 from reevit_server.core.database import Connection
 from reevit_server.core.scope import Scope
-from reevit_server.core.where import Where
+from reevit_server.core.where import Where, page
 
 
 async def select_totals_as_of(
@@ -59,7 +59,7 @@ async def select_entries(
     where.add_if("currency = {}", currency)
     if after is not None:
         where.add("(occurred_at, id) < ({}, {})", *after)
-    until, most = where.parameter(as_of), where.parameter(limit + offset)
+    until = where.parameter(as_of)
     return list(
         await conn.fetch(
             f"""
@@ -69,7 +69,7 @@ async def select_entries(
                 FROM payments
                 WHERE {where} AND succeeded_at <= {until}
                 ORDER BY occurred_at DESC, id DESC
-                LIMIT {most}
+                {page(limit + offset)}
             )
             UNION ALL
             (
@@ -77,10 +77,10 @@ async def select_entries(
                 FROM refunds
                 WHERE {where} AND occurred_at <= {until}
                 ORDER BY occurred_at DESC, id DESC
-                LIMIT {most}
+                {page(limit + offset)}
             )
             ORDER BY occurred_at DESC, id DESC
-            LIMIT {where.parameter(limit)} OFFSET {where.parameter(offset)}
+            {page(limit, offset=offset)}
             """,
             *where.values,
         )

@@ -15,8 +15,8 @@ from reevit_server.core.database import Connection
 from reevit_server.core.paging import InvalidCursor
 from reevit_server.core.scope import Scope
 from reevit_server.core.text import utc
-from reevit_server.core.where import Where
-from reevit_server.customers.models import phone_digits, term, words
+from reevit_server.core.where import Where, page
+from reevit_server.customers.models import addresses, phone_digits, term, words
 from reevit_server.customers.schemas import CustomerQuery
 from reevit_server.customers.store import COLUMNS
 
@@ -87,11 +87,17 @@ def _int64(digits: str) -> int:
 def _tsquery(scope: Scope, search: str) -> str:
     """All words, each as the beginning of one; or all of it as one phone number.
 
-    Words hold letters and digits only, so quoting is safe.
+    An address is one word: its parts are those of many, and all the names of a shop end in the same `.com`.
     """
-    found = " & ".join(f"'{term(scope, word)}':*" for word in words(search))
+    whole = addresses(search)
+    loose = " ".join(part for part in search.split() if not addresses(part))
+    found = " & ".join(f"{_quoted(term(scope, word))}:*" for word in (*whole, *words(loose)))
     digits = phone_digits(search)
-    return found if digits is None else f"({found}) | '{term(scope, digits)}':*"
+    return found if digits is None else f"({found}) | {_quoted(term(scope, digits))}:*"
+
+
+def _quoted(lexeme: str) -> str:
+    return "'" + lexeme.replace("\\", "\\\\").replace("'", "''") + "'"
 
 
 async def select_by_creation(
@@ -109,7 +115,7 @@ async def select_by_creation(
             FROM customers AS c
             WHERE {where}
             ORDER BY c.created_at {direction}, c.id {direction}
-            LIMIT {where.parameter(query.limit + 1)} OFFSET {where.parameter(query.offset)}
+            {page(query.limit + 1, offset=query.offset)}
             """,
             *where.values,
         )
@@ -141,7 +147,7 @@ async def select_by_total(
             JOIN customers AS c ON c.org_id = t.org_id AND c.mode = t.mode AND c.id = t.customer_id
             WHERE {where}
             ORDER BY t.{query.sort_by} {direction}, t.customer_id {direction}
-            LIMIT {where.parameter(limit)} OFFSET {where.parameter(offset)}
+            {page(limit, offset=offset)}
             """,
             *where.values,
         )
@@ -176,7 +182,7 @@ async def select_never_paid(
             FROM customers AS c
             WHERE {where}
             ORDER BY c.created_at DESC, c.id DESC
-            LIMIT {where.parameter(limit)} OFFSET {where.parameter(offset)}
+            {page(limit, offset=offset)}
             """,
             *where.values,
         )

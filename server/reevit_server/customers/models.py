@@ -12,6 +12,7 @@ from reevit_server.core.scope import Scope
 TAGS_MAX = 50
 _WORD = re.compile(r"[^\W_]+")
 _WORD_LENGTH_MAX = 64
+_ADDRESS_LENGTH_MAX = 255
 _PHONE_AS_WRITTEN = re.compile(r"\+?[0-9][0-9 ()./-]*")
 
 
@@ -43,10 +44,18 @@ class Payer(NamedTuple):
 
 def words(text: str) -> list[str]:
     """The words of a text as a search sees them: lower-case, without accents or punctuation."""
-    plain = "".join(
+    return [word[:_WORD_LENGTH_MAX] for word in _WORD.findall(_plain(text))]
+
+
+def addresses(text: str) -> list[str]:
+    """What in a text has a name, an @ and perhaps a domain, lower-case: an e-mail address, or the beginning of one."""
+    return [part[:_ADDRESS_LENGTH_MAX] for part in _plain(text).split() if "@" in part[1:]]
+
+
+def _plain(text: str) -> str:
+    return "".join(
         character for character in unicodedata.normalize("NFKD", text) if not unicodedata.combining(character)
-    )
-    return [word[:_WORD_LENGTH_MAX] for word in _WORD.findall(plain.casefold())]
+    ).casefold()
 
 
 def phone_digits(search: str) -> str | None:
@@ -58,7 +67,7 @@ def phone_digits(search: str) -> str | None:
 
 def search_terms(scope: Scope, *texts: str | None, phone: str | None) -> list[str]:
     """What a customer is found by. Each term begins with its scope, so that one index serves all and leaks none."""
-    found = [word for text in texts if text for word in words(text)]
+    found = [word for text in texts if text for word in (*words(text), *addresses(text))]
     if phone:
         national = phonenumbers.parse(phone).national_number
         # People look for a number as they dial it at home, with or without the trunk zero.

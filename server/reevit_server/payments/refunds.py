@@ -6,7 +6,7 @@ import asyncpg
 
 from reevit_server.core.database import Connection, fetch_one
 from reevit_server.core.scope import Scope
-from reevit_server.core.where import Where
+from reevit_server.core.where import Where, page
 
 _COLUMNS = """
     r.id, r.org_id, r.mode, r.payment_id, r.customer_id, r.amount, r.currency, r.status, r.reason,
@@ -66,7 +66,7 @@ async def select(
             FROM refunds AS r
             WHERE {where}
             ORDER BY r.created_at DESC, r.id DESC
-            LIMIT {where.parameter(limit)} OFFSET {where.parameter(offset)}
+            {page(limit, offset=offset)}
             """,
             *where.values,
         )
@@ -98,7 +98,7 @@ async def select_of_customer(
             FROM refunds AS r
             WHERE {where}
             ORDER BY r.occurred_at DESC, r.id DESC
-            LIMIT {where.parameter(limit)}
+            {page(limit)}
             """,
             *where.values,
         )

@@ -8,7 +8,7 @@ import asyncpg
 
 from reevit_server.core.database import Connection, fetch_one
 from reevit_server.core.scope import Scope
-from reevit_server.core.where import Where
+from reevit_server.core.where import Where, page
 from reevit_server.payments.schemas import PaymentQuery
 
 _COLUMNS = """
@@ -197,7 +197,7 @@ async def select(
             FROM payments AS p
             WHERE {where}
             ORDER BY p.created_at DESC, p.id DESC
-            LIMIT {where.parameter(query.limit + 1)} OFFSET {where.parameter(query.offset)}
+            {page(query.limit + 1, offset=query.offset)}
             """,
             *where.values,
         )
@@ -249,7 +249,7 @@ async def select_of_customer(
             FROM payments AS p
             WHERE {where}
             ORDER BY p.occurred_at DESC, p.id DESC
-            LIMIT {where.parameter(limit)} OFFSET {where.parameter(offset)}
+            {page(limit, offset=offset)}
             """,
             *where.values,
         )

@@ -94,3 +94,23 @@ async def test_every_table_belongs_to_one_organization_and_mode(empty_dsn: str):
     assert keys.pop("api_keys") == ["org_id", "id"]
     assert keys
     assert {name: key[:2] for name, key in keys.items()} == {name: ["org_id", "mode"] for name in keys}
+
+
+async def test_customers_from_before_are_found_by_their_whole_addresses(empty_dsn: str):
+    async with connection(empty_dsn) as conn:
+        await conn.execute(
+            """
+            INSERT INTO organizations (id, name, currency, created_at) VALUES ('org_1', 'Shop', 'GHS', now());
+            INSERT INTO customers (org_id, mode, id, email, external_id, search, created_at, updated_at) VALUES
+                ('org_1', 'test', 'cus_1', 'Ama@Shop.gh', NULL, 'old', now(), now()),
+                ('org_1', 'live', 'cus_2', NULL, 'ama@shop.gh', 'old', now(), now()),
+                ('org_1', 'live', 'cus_3', NULL, 'usr_1', 'old', now(), now())
+            """
+        )
+        await conn.execute(next(file.sql for file in migrations.known() if file.number == 7))
+        rows = await conn.fetch("SELECT id, tsvector_to_array(search) AS terms FROM customers ORDER BY id")
+    assert [row["terms"] for row in rows] == [
+        ["old", "org_1/test/ama@shop.gh"],
+        ["old", "org_1/live/ama@shop.gh"],
+        ["old"],
+    ]

@@ -115,6 +115,23 @@ async def test_what_is_no_beginning_of_a_word_is_not_found(merchant: Merchant, s
     assert await found(merchant, search=search) == expected
 
 
+@pytest.mark.parametrize(
+    "search", ["buyer7@example.com", "BUYER7@EXAMPLE.COM", "bob buyer7@example", "buyer7@ bob"]
+)
+async def test_an_address_is_one_word(merchant: Merchant, search: str):
+    await merchant.customer(name="Bob", email="buyer7@example.com")
+    await merchant.customer(name="Bobby", email="buyer77@example.com")
+    assert await found(merchant, search=search) == {"Bob"}
+    assert await found(merchant, search="@example.com") == {"Bob", "Bobby"}
+
+
+@pytest.mark.parametrize("address", ["o'neil\\@example.com", "a&b|c:*@example.com", "shop@1"])
+async def test_an_address_that_is_an_external_id_is_found_whatever_is_in_it(merchant: Merchant, address: str):
+    await merchant.customer(name="Ada", external_id=address)
+    await merchant.customer(name="Zoe", external_id="z" + address)
+    assert await found(merchant, search=address) == {"Ada"}
+
+
 async def test_punctuation_in_names_is_no_obstacle(merchant: Merchant):
     await merchant.customer(name="Conan O'Brien \\ :* & | !")
     for search in ("O'Brien", "o brien", "brien", "Conan O'Br", "conan & brien", "\\ conan"):

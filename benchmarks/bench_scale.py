@@ -37,7 +37,8 @@ _BUSIEST = f"/v1/customers/{customer_id(BUSIEST)}"
 
 class Read(NamedTuple):
     """A read, and whether the aim speaks of it: what must add up a window's days, or show the busiest customer (100
-    payments in the small world, 100,000 in the large), is told but not promised.
+    payments in the small world, 100,000 in the large) or finds more in the large world (a first name: 5 customers, and a
+    page), is told but not promised.
     """
 
     target: str
@@ -58,7 +59,7 @@ READS = {
     "customers": Read("/v1/customers"),
     "customers by total_spent": Read("/v1/customers?sort_by=total_spent"),
     "search, one e-mail": Read("/v1/customers?search=buyer77@example.com"),
-    "search, a first name": Read("/v1/customers?search=ama"),
+    "search, a first name": Read("/v1/customers?search=ama", promised=False),
 }
 
 

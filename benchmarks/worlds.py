@@ -24,7 +24,8 @@ _CUSTOMERS = """
            ARRAY['shop-' || n % 20, 'newsletter'], jsonb_build_object('plan', 'pro', 'visits', n % 100),
            array_to_tsvector(ARRAY(
                SELECT $1 || '/test/' || word
-               FROM unnest(ARRAY[first, last, 'usr', n::text, 'buyer' || n, 'example', 'com', 'buyer' || n || '@example.com',
+               FROM unnest(ARRAY[first, last, 'usr', n::text, 'buyer' || n, 'example', 'com',
+                                 'buyer' || n || '@example.com',
                                  '23350' || lpad((n % 10000000)::text, 7, '0'),
                                  '050' || lpad((n % 10000000)::text, 7, '0'),
                                  '50' || lpad((n % 10000000)::text, 7, '0')]) AS word

@@ -22,6 +22,9 @@ from reevit_server.customers.store import COLUMNS
 
 NEVER_PAID = "never_paid"
 _DIGITS_MAX = 40  # more than any total has
+# Where a search looks first, without its index: a word that one customer in a hundred has fills its page there, and
+# through the index would be every such customer found and sorted.
+_NEAR = 2000
 
 
 class Place(NamedTuple):
@@ -30,6 +33,16 @@ class Place(NamedTuple):
     part: str
     key: str
     id: str
+
+
+class _Wanted(NamedTuple):
+    """Which customers, and how many of them."""
+
+    scope: Scope
+    query: CustomerQuery
+    currency: str
+    limit: int
+    offset: int
 
 
 def _where(scope: Scope, query: CustomerQuery, currency: str) -> Where:
@@ -88,12 +101,16 @@ def _tsquery(scope: Scope, search: str) -> str:
     """All words, each as the beginning of one; or all of it as one phone number.
 
     An address is one word: its parts are those of many, and all the names of a shop end in the same `.com`.
+    PostgreSQL takes any beginning of a word for a common one, and would sooner read all customers than use the
+    index; what is said twice it takes for rare.
     """
     whole = addresses(search)
     loose = " ".join(part for part in search.split() if not addresses(part))
-    found = " & ".join(f"{_quoted(term(scope, word))}:*" for word in (*whole, *words(loose)))
     digits = phone_digits(search)
-    return found if digits is None else f"({found}) | {_quoted(term(scope, digits))}:*"
+    ways = [[*whole, *words(loose)], [digits] if digits else []]
+    return " | ".join(
+        "(" + " & ".join(f"{_quoted(term(scope, word))}:*" for word in way * 2) + ")" for way in ways if way
+    )
 
 
 def _quoted(lexeme: str) -> str:
@@ -104,18 +121,35 @@ async def select_by_creation(
     conn: Connection, scope: Scope, query: CustomerQuery, *, currency: str, after: tuple[datetime, str] | None
 ) -> list[asyncpg.Record]:
     """One row more than the page."""
-    where = _where(scope, query, currency)
+    wanted = _Wanted(scope, query, currency, query.limit + 1, query.offset)
+    if query.search is not None:
+        found = await _select_by_creation(conn, wanted, after=after, among=_NEAR)
+        if len(found) == wanted.limit:
+            return found
+    return await _select_by_creation(conn, wanted, after=after)
+
+
+async def _select_by_creation(
+    conn: Connection, wanted: _Wanted, *, after: tuple[datetime, str] | None, among: int | None = None
+) -> list[asyncpg.Record]:
+    """With `among`, only what the next so many customers hold of it."""
+    query = wanted.query
+    where = _where(wanted.scope, query, wanted.currency)
+    mine = "c.org_id = $1 AND c.mode = $2 AND c.deleted_at IS NULL"
     if after is not None:
-        where.add(f"(c.created_at, c.id) {_beyond(query)} ({{}}, {{}})", *after)
+        at, id = where.parameter(after[0]), where.parameter(after[1])
+        mine += f" AND (c.created_at, c.id) {_beyond(query)} ({at}, {id})"
     direction = query.sort_order.upper()
+    order = f"ORDER BY c.created_at {direction}, c.id {direction}"
+    near = f"(SELECT * FROM customers AS c WHERE {mine} {order} {page(among)})" if among else None
     return list(
         await conn.fetch(
             f"""
             SELECT {COLUMNS}
-            FROM customers AS c
-            WHERE {where}
-            ORDER BY c.created_at {direction}, c.id {direction}
-            {page(query.limit + 1, offset=query.offset)}
+            FROM {near or "customers"} AS c
+            WHERE {where} AND {mine}
+            {order}
+            {page(wanted.limit, offset=wanted.offset)}
             """,
             *where.values,
         )
@@ -133,21 +167,41 @@ async def select_by_total(
     offset: int,
 ) -> list[asyncpg.Record]:
     """Customers with a total in the currency, in its order; `sort_key` tells each one's place."""
-    where = _where(scope, query, currency)
-    where.add("t.org_id = $1 AND t.mode = $2 AND t.currency = {}", currency)
+    wanted = _Wanted(scope, query, currency, limit, offset)
+    if query.search is not None:
+        found = await _select_by_total(conn, wanted, after=after, among=_NEAR)
+        if len(found) == limit:
+            return found
+    return await _select_by_total(conn, wanted, after=after)
+
+
+async def _select_by_total(
+    conn: Connection, wanted: _Wanted, *, after: Place | None, among: int | None = None
+) -> list[asyncpg.Record]:
+    """With `among`, only what the next so many totals hold of it."""
+    query = wanted.query
+    where = _where(wanted.scope, query, wanted.currency)
+    mine = f"t.org_id = $1 AND t.mode = $2 AND t.currency = {where.parameter(wanted.currency)}"
     if after is not None:
-        key = _typed(query.sort_by, after.key)
-        where.add(f"(t.{query.sort_by}, t.customer_id) {_beyond(query)} ({{}}, {{}})", key, after.id)
+        key, id = where.parameter(_typed(query.sort_by, after.key)), where.parameter(after.id)
+        mine += f" AND (t.{query.sort_by}, t.customer_id) {_beyond(query)} ({key}, {id})"
     direction = query.sort_order.upper()
+    order = f"ORDER BY t.{query.sort_by} {direction}, t.customer_id {direction}"
+    totals, their_customers = "customer_totals", "customers"
+    if among is not None:
+        totals = f"(SELECT * FROM customer_totals AS t WHERE {mine} {order} {page(among)})"
+        # One after another, until the page is full: not all that the search finds, for a join with them.
+        theirs = "c.org_id = t.org_id AND c.mode = t.mode AND c.id = t.customer_id"
+        their_customers = f"LATERAL (SELECT * FROM customers AS c WHERE {theirs} OFFSET 0)"
     return list(
         await conn.fetch(
             f"""
             SELECT {COLUMNS}, t.{query.sort_by} AS sort_key
-            FROM customer_totals AS t
-            JOIN customers AS c ON c.org_id = t.org_id AND c.mode = t.mode AND c.id = t.customer_id
-            WHERE {where}
-            ORDER BY t.{query.sort_by} {direction}, t.customer_id {direction}
-            {page(limit, offset=offset)}
+            FROM {totals} AS t
+            JOIN {their_customers} AS c ON c.org_id = t.org_id AND c.mode = t.mode AND c.id = t.customer_id
+            WHERE {where} AND {mine}
+            {order}
+            {page(wanted.limit, offset=wanted.offset)}
             """,
             *where.values,
         )

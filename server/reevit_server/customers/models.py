@@ -48,7 +48,7 @@ def words(text: str) -> list[str]:
 
 
 def addresses(text: str) -> list[str]:
-    """What in a text has a name, an @ and perhaps a domain, lower-case: an e-mail address, or the beginning of one."""
+    """E-mail addresses in a text, or what may be the beginning of one, in lower case."""
     return [part[:_ADDRESS_LENGTH_MAX] for part in _plain(text).split() if "@" in part[1:]]
 
 

@@ -9,7 +9,9 @@ import shutil
 import tempfile
 import uuid
 from collections.abc import AsyncIterator, Iterator
+from hashlib import sha256
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import asyncpg
 import pytest
@@ -26,7 +28,8 @@ settings.register_profile(
 )
 settings.load_profile("reevit")
 
-_TEMPLATE = "reevit_template"
+# Of this schema: a server that is named from outside may still hold that of another.
+_TEMPLATE = "reevit_template_" + sha256("".join(m.sha256 for m in migrations.known()).encode()).hexdigest()[:16]
 
 
 _FOLDER = "REEVIT_TESTS_FOLDER"
@@ -54,7 +57,13 @@ def shared_dir() -> Path:
 
 @pytest.fixture(scope="session")
 def postgres(shared_dir: Path) -> Iterator[str]:
-    """A PostgreSQL for the whole run; whichever worker ends last stops it."""
+    """A PostgreSQL for the whole run; whichever worker ends last stops it.
+
+    `TEST_DATABASE_URL` names another, such as an older version, with a user that may create databases.
+    """
+    if given := os.environ.get("TEST_DATABASE_URL"):
+        yield given
+        return
     with embedded.running(shared_dir / "data") as dsn:
         yield embedded.admin_dsn(dsn)
 
@@ -103,7 +112,7 @@ async def other(db: Database, api: Api) -> Merchant:
 
 
 def _in_database(dsn: str, name: str) -> str:
-    return dsn.replace("/postgres?", f"/{name}?")
+    return urlsplit(dsn)._replace(path=f"/{name}").geturl()
 
 
 async def _execute(dsn: str, statement: str, *arguments: object) -> None:

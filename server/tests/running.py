@@ -1,5 +1,7 @@
 """A server as operators start it: `reevit serve` in processes of its own, on a free port of loopback."""
 
+import functools
+import itertools
 import os
 import signal
 import socket
@@ -7,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,9 +31,39 @@ def environment(**settings: str) -> dict[str, str]:
 
 
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port on which nobody listens, and which no test in another process is given."""
+    _, ports = _ports()
+    for port in ports:
+        with socket.socket() as probe, suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("they never end")
+
+
+@functools.cache
+def _ports() -> tuple[socket.socket, Iterator[int]]:
+    """Over and over the hundred ports that are this process's, below those that the system gives to clients.
+
+    A name that the kernel keeps, and takes back when this process ends, says that they are ours: not the other
+    workers' of this run, nor another run's beside it.
+    """
+    for first in range(20_000, 32_000, 100):
+        mark = socket.socket(socket.AF_UNIX)
+        try:
+            mark.bind(f"\0reevit tests {first}")
+        except OSError:
+            mark.close()
+            continue
+        return mark, itertools.cycle(range(first, first + 100))
+    raise AssertionError("120 processes test at once")
+
+
+def wait_until(true: Callable[[], bool], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 @dataclass
@@ -62,6 +94,13 @@ class Server:
         """The processes that the supervisor started; the embedded PostgreSQL is not among them."""
         tasks = Path(f"/proc/{self.process.pid}/task").iterdir()
         return [int(pid) for task in tasks for pid in (task / "children").read_text().split()]
+
+    def api_process(self) -> int:
+        """The one process that answers requests."""
+        others = (b"reevit_server.worker", b"resource_tracker")
+        commands = {pid: Path(f"/proc/{pid}/cmdline").read_bytes() for pid in self.children()}
+        (process,) = [pid for pid, line in commands.items() if not any(other in line for other in others)]
+        return process
 
     def stop(self) -> int:
         """As an operator stops it; the exit status."""

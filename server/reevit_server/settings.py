@@ -51,6 +51,14 @@ class Settings(BaseModel):
             description="Requests a second per organization and mode, twice as many in a burst; 0: no limit.",
         ),
     ] = 5000
+    drain_seconds: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=300,
+            description="After SIGTERM, how long /readyz says 503 before connections are refused.",
+        ),
+    ] = 1
     log_format: Annotated[Literal["console", "json"], Field(description="How log lines look.")] = "console"
     log_requests: Annotated[bool, Field(description="Log every request, not only what went wrong.")] = False
 

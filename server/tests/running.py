@@ -80,12 +80,17 @@ class Server:
         return self._output.read().decode()
 
     def wait_until_ready(self) -> None:
+        self.wait_until_answering(200)
+
+    def wait_until_answering(self, *statuses: int) -> None:
+        """Until /readyz is answered with one of these, or at all."""
         deadline = time.monotonic() + _START_SECONDS
         with httpx.Client(base_url=self.base_url) as client:
             while True:
                 assert self.process.poll() is None, self.output
                 with suppress(httpx.TransportError):
-                    if client.get("/readyz").status_code == 200:
+                    status = client.get("/readyz").status_code
+                    if not statuses or status in statuses:
                         return
                 assert time.monotonic() < deadline, self.output
                 time.sleep(0.05)
@@ -113,6 +118,7 @@ def serving(*options: str, port: int | None = None, **settings: str) -> Iterator
     """`reevit serve` with these options and settings, ready; stopped at the end if it still runs."""
     port = port or free_port()
     command = [REEVIT, "serve", "--port", str(port), *options]
+    settings = {"REEVIT_DRAIN_SECONDS": "0", **settings}  # no load balancer is waited for
     with tempfile.TemporaryFile() as output:
         process = subprocess.Popen(command, stdout=output, stderr=output, env=environment(**settings))
         server = Server(f"http://127.0.0.1:{port}", process, output)

@@ -15,6 +15,7 @@ from typing import Annotated
 import typer
 
 from reevit_server import organizations
+from reevit_server.cli import leave
 from reevit_server.cli.connection import DatabaseUrl, DataDir, database, dsn, settings, stderr, stdout
 from reevit_server.cli.orgs import create_with_keys
 from reevit_server.cli.port import only_listener
@@ -57,7 +58,9 @@ def from_environment() -> object:
     chosen = settings()
     logs.configure(chosen.log_format)
     assert chosen.database_url is not None, "serve() passes it on"
-    return create_app(chosen, chosen.database_url)
+    app = create_app(chosen, chosen.database_url)
+    leave.when_the_word_comes(app.leave)
+    return app
 
 
 def _leave(*_: object) -> None:
@@ -146,7 +149,8 @@ def _serve_api(chosen: Settings) -> None:
 
     # Not fork: a copy of a process with threads may inherit a lock that nobody will ever release.
     multiprocessing.set_start_method("spawn")
-    Granian(
+    leave.expect_the_word()
+    server = Granian(
         "reevit_server.cli.serve:from_environment",
         factory=True,
         address=chosen.host,
@@ -158,4 +162,9 @@ def _serve_api(chosen: Settings) -> None:
         respawn_failed_workers=True,
         workers_kill_timeout=_DRAIN_SECONDS,
         log_level=LogLevels.warning,
-    ).serve()
+    )
+    # When it starts up, Granian has just taken the signals over; Ctrl-C stays with it, and stops at once.
+    server.on_startup(
+        lambda: leave.say_so_before(server.signal_handler_interrupt, seconds=chosen.drain_seconds)
+    )
+    server.serve()

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import httpx
 
@@ -22,12 +22,26 @@ from reevit_server.core import embedded
 REEVIT = str(Path(sys.executable).parent / "reevit")
 _SOURCES = Path(embedded.__file__).parents[2]
 _START_SECONDS = 60
+_STOP_SECONDS = 60
+# Linux sends SIGTERM to who asked for it when its parent ends; that outlives the exec.
+_WITH_PARENT = """
+import ctypes, os, signal, sys
+if sys.platform == "linux":
+    PR_SET_PDEATHSIG = 1
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
 
 
 def environment(**settings: str) -> dict[str, str]:
     """Ours without the settings somebody may have in it, and with these."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("REEVIT_")}
     return {**kept, "PYTHONPATH": str(_SOURCES), **settings}
+
+
+def start(command: list[str], **options: Any) -> subprocess.Popen[Any]:
+    """A process that is told to stop when ours ends, even by `kill -9`: no server is left behind."""
+    return subprocess.Popen([sys.executable, "-c", _WITH_PARENT, *command], **options)
 
 
 def free_port() -> int:
@@ -57,6 +71,13 @@ def _ports() -> tuple[socket.socket, Iterator[int]]:
             continue
         return mark, itertools.cycle(range(first, first + 100))
     raise AssertionError("120 processes test at once")
+
+
+def gone(pid: int) -> bool:
+    """Ended, or only waiting for its parent to take notice."""
+    with suppress(FileNotFoundError, ProcessLookupError):
+        return ") Z " in Path(f"/proc/{pid}/stat").read_text()
+    return True
 
 
 def wait_until(true: Callable[[], bool], seconds: float) -> None:
@@ -108,9 +129,14 @@ class Server:
         return process
 
     def stop(self) -> int:
-        """As an operator stops it; the exit status."""
+        """As an operator stops it; the exit status. One that does not stop is killed, and fails the test."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(60)
+        try:
+            return self.process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise
 
 
 @contextmanager
@@ -120,7 +146,7 @@ def serving(*options: str, port: int | None = None, **settings: str) -> Iterator
     command = [REEVIT, "serve", "--port", str(port), *options]
     settings = {"REEVIT_DRAIN_SECONDS": "0", **settings}  # no load balancer is waited for
     with tempfile.TemporaryFile() as output:
-        process = subprocess.Popen(command, stdout=output, stderr=output, env=environment(**settings))
+        process = start(command, stdout=output, stderr=output, env=environment(**settings))
         server = Server(f"http://127.0.0.1:{port}", process, output)
         try:
             server.wait_until_ready()

@@ -18,7 +18,7 @@ import httpx
 import pytest
 
 from reevit_server.core import embedded
-from tests.running import Server, free_port, reevit, serving, wait_until
+from tests.running import Server, free_port, gone, reevit, serving, wait_until
 
 _CLIENTS = 8
 _ENOUGH = 120  # acknowledged writes before the kill
@@ -118,13 +118,6 @@ async def check_books(dsn: str, shop: Shop) -> None:
         assert events["payment.refunded"] == len(stored) - payments
     finally:
         await conn.close()
-
-
-def gone(pid: int) -> bool:
-    """Ended, or only waiting for its parent to take notice."""
-    with suppress(FileNotFoundError, ProcessLookupError):
-        return ") Z " in Path(f"/proc/{pid}/stat").read_text()
-    return True
 
 
 def postmaster(data_dir: Path) -> int:

@@ -12,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.running import REEVIT, Server, environment, free_port, reevit, serving, wait_until
+from tests.running import REEVIT, Server, environment, free_port, reevit, serving, start, wait_until
 
 
 def sentence(stderr: str) -> str:
@@ -43,7 +43,7 @@ def test_of_two_servers_that_start_at_once_on_one_port_one_serves_and_the_other_
     port = free_port()
     command = [REEVIT, "serve", "--database-url", empty_dsn, "--port", str(port)]
     streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    both = [subprocess.Popen(command, env=environment(), **streams) for _ in range(2)]
+    both = [start(command, env=environment(), **streams) for _ in range(2)]
     try:
         wait_until(lambda: any(process.poll() is not None for process in both), 30)
         (loser,) = [process for process in both if process.poll() is not None]

@@ -4,16 +4,24 @@
 """
 
 from collections.abc import Mapping
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 PREFIX = "REEVIT_"
 
 
 class SettingsError(Exception):
     """Some settings are not valid; the message names each and says why."""
+
+
+def _ip_address(text: str) -> str:
+    try:
+        return str(ip_address(text))
+    except ValueError:
+        raise ValueError("Write an IP address, such as 127.0.0.1, 0.0.0.0 or ::") from None
 
 
 class Settings(BaseModel):
@@ -28,7 +36,9 @@ class Settings(BaseModel):
         str | None,
         Field(pattern=r"^postgres(ql)?://", description="A PostgreSQL (15 or newer) to use instead."),
     ] = None
-    host: Annotated[str, Field(description="Address to listen on.")] = "127.0.0.1"
+    host: Annotated[str, AfterValidator(_ip_address), Field(description="Address to listen on.")] = (
+        "127.0.0.1"
+    )
     port: Annotated[int, Field(ge=1, le=65535, description="Port to listen on.")] = 8000
     workers: Annotated[int, Field(ge=1, le=64, description="API processes.")] = 1
     database_connections: Annotated[
@@ -41,6 +51,14 @@ class Settings(BaseModel):
             description="Requests a second per organization and mode, twice as many in a burst; 0: no limit.",
         ),
     ] = 5000
+    drain_seconds: Annotated[
+        float,
+        Field(
+            ge=0,
+            le=300,
+            description="After SIGTERM, how long /readyz says 503 before connections are refused.",
+        ),
+    ] = 1
     log_format: Annotated[Literal["console", "json"], Field(description="How log lines look.")] = "console"
     log_requests: Annotated[bool, Field(description="Log every request, not only what went wrong.")] = False
 
@@ -59,5 +77,8 @@ def load(environ: Mapping[str, str], **options: Any) -> Settings:
     try:
         return Settings(**given)
     except ValidationError as error:
-        mistakes = [f"{PREFIX}{str(fault['loc'][0]).upper()}: {fault['msg']}" for fault in error.errors()]
+        mistakes = [
+            f"{PREFIX}{str(fault['loc'][0]).upper()}: {fault['msg'].removeprefix('Value error, ')}"
+            for fault in error.errors()
+        ]
         raise SettingsError("\n".join(mistakes)) from None

@@ -5,12 +5,10 @@ Tests share a database (one per worker process) and keep apart as merchants do: 
 
 import asyncio
 import os
-import shutil
-import tempfile
+import subprocess
 import uuid
 from collections.abc import AsyncIterator, Iterator
 from hashlib import sha256
-from pathlib import Path
 from urllib.parse import urlsplit
 
 import asyncpg
@@ -21,6 +19,7 @@ from reevit_server.app import create_app
 from reevit_server.core import embedded, migrations
 from reevit_server.core.database import Database
 from reevit_server.settings import Settings
+from tests import run_folder
 from tests.makers import Api, Merchant, make_merchant
 
 settings.register_profile(
@@ -29,34 +28,25 @@ settings.register_profile(
 settings.load_profile("reevit")
 
 # Of this schema: a server that is named from outside may still hold that of another.
-_TEMPLATE = "reevit_template_" + sha256("".join(m.sha256 for m in migrations.known()).encode()).hexdigest()[:16]
+_TEMPLATE = (
+    "reevit_template_" + sha256("".join(m.sha256 for m in migrations.known()).encode()).hexdigest()[:16]
+)
+_cleaner = pytest.StashKey[subprocess.Popen[bytes]]()
 
 
-_FOLDER = "REEVIT_TESTS_FOLDER"
+def pytest_configure(config: pytest.Config) -> None:
+    if (process := run_folder.open_for_run()) is not None:
+        config.stash[_cleaner] = process
 
 
-def pytest_configure() -> None:
-    """Names the run's folder before the worker processes start, which inherit the name."""
-    os.environ.setdefault(_FOLDER, str(Path(tempfile.gettempdir()) / f"reevit-tests-{os.getpid()}"))
-
-
-def pytest_sessionfinish() -> None:
-    """Whoever started the run takes its folder away, after the last worker has stopped PostgreSQL."""
-    if "PYTEST_XDIST_WORKER" not in os.environ:
-        shutil.rmtree(os.environ[_FOLDER], ignore_errors=True)
-
-
-@pytest.fixture(scope="session")
-def shared_dir() -> Path:
-    """One folder for all workers of a run.
-
-    Not pytest's own: run as root, pytest closes that to others, and so to PostgreSQL, which cannot be root.
-    """
-    return Path(os.environ[_FOLDER])
+def pytest_unconfigure(config: pytest.Config) -> None:
+    """Whoever started the run waits until its folder is away, after the last worker has stopped PostgreSQL."""
+    if _cleaner in config.stash:
+        config.stash[_cleaner].communicate()
 
 
 @pytest.fixture(scope="session")
-def postgres(shared_dir: Path) -> Iterator[str]:
+def postgres() -> Iterator[str]:
     """A PostgreSQL for the whole run; whichever worker ends last stops it.
 
     `TEST_DATABASE_URL` names another, such as an older version, with a user that may create databases.
@@ -64,7 +54,7 @@ def postgres(shared_dir: Path) -> Iterator[str]:
     if given := os.environ.get("TEST_DATABASE_URL"):
         yield given
         return
-    with embedded.running(shared_dir / "data") as dsn:
+    with embedded.running(run_folder.path() / "data") as dsn:
         yield embedded.admin_dsn(dsn)
 
 

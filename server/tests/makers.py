@@ -12,6 +12,7 @@ from reevit_server.core.clock import utc_now
 from reevit_server.core.database import Database
 from reevit_server.core.front import Front
 from reevit_server.core.scope import Scope
+from tests.openapi import conformance
 
 _numbers = itertools.count(1)
 
@@ -35,10 +36,16 @@ class Api:
         await self._life
 
     def client(self, key: str | None = None) -> httpx.AsyncClient:
-        """A client with this API key. A bug in the application is a 500 here, as it would be outside."""
-        headers = {} if key is None else {"X-Reevit-Key": key}
-        transport = httpx.ASGITransport(self.app, raise_app_exceptions=False)
-        return httpx.AsyncClient(transport=transport, base_url="http://reevit.test", headers=headers)
+        """A client with this API key, which fails the test at any answer that the OpenAPI document does not tell of.
+
+        A bug in the application is a 500 here, as it would be outside.
+        """
+        return httpx.AsyncClient(
+            transport=httpx.ASGITransport(self.app, raise_app_exceptions=False),
+            base_url="http://reevit.test",
+            headers={} if key is None else {"X-Reevit-Key": key},
+            event_hooks={"response": [conformance.aread_and_check]},
+        )
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,7 @@
 """A server as operators start it: `reevit serve` in processes of its own, on a free port of loopback."""
 
+import functools
+import itertools
 import os
 import signal
 import socket
@@ -7,11 +9,11 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import httpx
 
@@ -20,6 +22,15 @@ from reevit_server.core import embedded
 REEVIT = str(Path(sys.executable).parent / "reevit")
 _SOURCES = Path(embedded.__file__).parents[2]
 _START_SECONDS = 60
+_STOP_SECONDS = 60
+# Linux sends SIGTERM to who asked for it when its parent ends; that outlives the exec.
+_WITH_PARENT = """
+import ctypes, os, signal, sys
+if sys.platform == "linux":
+    PR_SET_PDEATHSIG = 1
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
+os.execv(sys.argv[1], sys.argv[1:])
+"""
 
 
 def environment(**settings: str) -> dict[str, str]:
@@ -28,10 +39,52 @@ def environment(**settings: str) -> dict[str, str]:
     return {**kept, "PYTHONPATH": str(_SOURCES), **settings}
 
 
+def start(command: list[str], **options: Any) -> subprocess.Popen[Any]:
+    """A process that is told to stop when ours ends, even by `kill -9`: no server is left behind."""
+    return subprocess.Popen([sys.executable, "-c", _WITH_PARENT, *command], **options)
+
+
 def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A port on which nobody listens, and which no test in another process is given."""
+    _, ports = _ports()
+    for port in ports:
+        with socket.socket() as probe, suppress(OSError):
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind(("127.0.0.1", port))
+            return port
+    raise AssertionError("they never end")
+
+
+@functools.cache
+def _ports() -> tuple[socket.socket, Iterator[int]]:
+    """Over and over the hundred ports that are this process's, below those that the system gives to clients.
+
+    A name that the kernel keeps, and takes back when this process ends, says that they are ours: not the other
+    workers' of this run, nor another run's beside it.
+    """
+    for first in range(20_000, 32_000, 100):
+        mark = socket.socket(socket.AF_UNIX)
+        try:
+            mark.bind(f"\0reevit tests {first}")
+        except OSError:
+            mark.close()
+            continue
+        return mark, itertools.cycle(range(first, first + 100))
+    raise AssertionError("120 processes test at once")
+
+
+def gone(pid: int) -> bool:
+    """Ended, or only waiting for its parent to take notice."""
+    with suppress(FileNotFoundError, ProcessLookupError):
+        return ") Z " in Path(f"/proc/{pid}/stat").read_text()
+    return True
+
+
+def wait_until(true: Callable[[], bool], seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 @dataclass
@@ -48,12 +101,17 @@ class Server:
         return self._output.read().decode()
 
     def wait_until_ready(self) -> None:
+        self.wait_until_answering(200)
+
+    def wait_until_answering(self, *statuses: int) -> None:
+        """Until /readyz is answered with one of these, or at all."""
         deadline = time.monotonic() + _START_SECONDS
         with httpx.Client(base_url=self.base_url) as client:
             while True:
                 assert self.process.poll() is None, self.output
                 with suppress(httpx.TransportError):
-                    if client.get("/readyz").status_code == 200:
+                    status = client.get("/readyz").status_code
+                    if not statuses or status in statuses:
                         return
                 assert time.monotonic() < deadline, self.output
                 time.sleep(0.05)
@@ -63,10 +121,22 @@ class Server:
         tasks = Path(f"/proc/{self.process.pid}/task").iterdir()
         return [int(pid) for task in tasks for pid in (task / "children").read_text().split()]
 
+    def api_process(self) -> int:
+        """The one process that answers requests."""
+        others = (b"reevit_server.worker", b"resource_tracker")
+        commands = {pid: Path(f"/proc/{pid}/cmdline").read_bytes() for pid in self.children()}
+        (process,) = [pid for pid, line in commands.items() if not any(other in line for other in others)]
+        return process
+
     def stop(self) -> int:
-        """As an operator stops it; the exit status."""
+        """As an operator stops it; the exit status. One that does not stop is killed, and fails the test."""
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(60)
+        try:
+            return self.process.wait(_STOP_SECONDS)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
+            raise
 
 
 @contextmanager
@@ -74,8 +144,9 @@ def serving(*options: str, port: int | None = None, **settings: str) -> Iterator
     """`reevit serve` with these options and settings, ready; stopped at the end if it still runs."""
     port = port or free_port()
     command = [REEVIT, "serve", "--port", str(port), *options]
+    settings = {"REEVIT_DRAIN_SECONDS": "0", **settings}  # no load balancer is waited for
     with tempfile.TemporaryFile() as output:
-        process = subprocess.Popen(command, stdout=output, stderr=output, env=environment(**settings))
+        process = start(command, stdout=output, stderr=output, env=environment(**settings))
         server = Server(f"http://127.0.0.1:{port}", process, output)
         try:
             server.wait_until_ready()

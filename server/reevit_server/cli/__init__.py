@@ -6,6 +6,7 @@ import typer
 
 from reevit_server.cli import data, keys, maintenance, orgs, serve
 from reevit_server.cli.connection import UnreachableDatabase, fail
+from reevit_server.cli.port import CannotListenError
 from reevit_server.core.embedded import EmbeddedPostgresError
 from reevit_server.core.errors import AppError
 from reevit_server.core.migrations import MigrationError
@@ -31,7 +32,13 @@ def main() -> None:
     """Runs a command. Expected trouble is one sentence on standard error and exit status 1."""
     try:
         cli()
-    except (SettingsError, EmbeddedPostgresError, MigrationError, UnreachableDatabase) as error:
+    except (
+        SettingsError,
+        CannotListenError,
+        EmbeddedPostgresError,
+        MigrationError,
+        UnreachableDatabase,
+    ) as error:
         sys.exit(fail(str(error)))
     except AppError as error:
         sys.exit(fail(error.message))

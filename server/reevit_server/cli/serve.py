@@ -4,11 +4,9 @@ import asyncio
 import multiprocessing
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -17,13 +15,14 @@ from typing import Annotated
 import typer
 
 from reevit_server import organizations
-from reevit_server.cli.connection import DatabaseUrl, DataDir, database, dsn, fail, settings, stderr, stdout
+from reevit_server.cli import leave
+from reevit_server.cli.connection import DatabaseUrl, DataDir, database, dsn, settings, stderr, stdout
 from reevit_server.cli.orgs import create_with_keys
+from reevit_server.cli.port import only_listener
 from reevit_server.core import embedded, logs
 from reevit_server.settings import PREFIX, Settings
 
 _DRAIN_SECONDS = 25
-_PORT_SECONDS = 5
 _RESTART_SECONDS = 1
 _DATABASE_SECONDS = 3  # how often the embedded database is looked at
 
@@ -42,9 +41,8 @@ def serve(
     """Run the API and background work; without --database-url, PostgreSQL too."""
     chosen = settings(host=host, port=port, workers=workers, data_dir=data_dir, database_url=database_url)
     logs.configure(chosen.log_format)
-    _wait_for_port(chosen)
     signal.signal(signal.SIGTERM, _leave)  # until Granian takes it over
-    with dsn(chosen) as address:
+    with only_listener(chosen.host, chosen.port), dsn(chosen) as address:
         asyncio.run(_prepare(chosen, address, demo=demo))
         _pass_on(chosen, address)
         with _background(None if chosen.database_url else chosen.data_dir):
@@ -60,27 +58,13 @@ def from_environment() -> object:
     chosen = settings()
     logs.configure(chosen.log_format)
     assert chosen.database_url is not None, "serve() passes it on"
-    return create_app(chosen, chosen.database_url)
+    app = create_app(chosen, chosen.database_url)
+    leave.when_the_word_comes(app.leave)
+    return app
 
 
 def _leave(*_: object) -> None:
     sys.exit(0)
-
-
-def _wait_for_port(chosen: Settings) -> None:
-    """A server that was just killed may hold its port a moment longer; anybody else keeps it."""
-    deadline = time.monotonic() + _PORT_SECONDS
-    while True:
-        with socket.socket(socket.AF_INET6 if ":" in chosen.host else socket.AF_INET) as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind((chosen.host, chosen.port))
-                return
-            except OSError as error:
-                if time.monotonic() > deadline:
-                    reason = f"Cannot listen on {chosen.host}:{chosen.port}: {error.strerror}."
-                    raise typer.Exit(fail(f"{reason} Choose another with --port.")) from None
-        time.sleep(0.2)
 
 
 async def _prepare(chosen: Settings, address: str, *, demo: bool) -> None:
@@ -165,7 +149,8 @@ def _serve_api(chosen: Settings) -> None:
 
     # Not fork: a copy of a process with threads may inherit a lock that nobody will ever release.
     multiprocessing.set_start_method("spawn")
-    Granian(
+    leave.expect_the_word()
+    server = Granian(
         "reevit_server.cli.serve:from_environment",
         factory=True,
         address=chosen.host,
@@ -177,4 +162,9 @@ def _serve_api(chosen: Settings) -> None:
         respawn_failed_workers=True,
         workers_kill_timeout=_DRAIN_SECONDS,
         log_level=LogLevels.warning,
-    ).serve()
+    )
+    # When it starts up, Granian has just taken the signals over; Ctrl-C stays with it, and stops at once.
+    server.on_startup(
+        lambda: leave.say_so_before(server.signal_handler_interrupt, seconds=chosen.drain_seconds)
+    )
+    server.serve()

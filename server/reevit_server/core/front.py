@@ -67,12 +67,19 @@ class Front:
         self._log_requests = log_requests
         self._db: Database | None = None
         self._unsafe_settings: list[str] | None = None  # asked for with the first live request
+        self._leaving = False
 
     async def __call__(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             await self._live(receive, send)
         elif scope["type"] == "http":
             await self._serve(scope, receive, send)
+
+    def leave(self) -> None:
+        """Says from now on that this server is about to stop: /readyz with 503, and every answer by closing its
+        connection, so that no client sends its next request to nobody. All requests are served as before.
+        """
+        self._leaving = True
 
     async def _live(self, receive: Receive, send: Send) -> None:
         """Opens the database when the server starts, closes it when it stops."""
@@ -117,7 +124,7 @@ class Front:
                 status=answer.status,
                 ms=round(seconds * 1000, 2),
             )
-        if body.unread and scope["http_version"].startswith("1"):
+        if (body.unread or self._leaving) and scope["http_version"].startswith("1"):
             extra.append((b"connection", b"close"))
         await _send(send, answer, extra, head=scope["method"] == "HEAD")
 
@@ -132,7 +139,7 @@ class Front:
         extra: list[tuple[bytes, bytes]],
     ) -> Answer:
         assert self._db is not None, "the server sends lifespan.startup before the first request"
-        call = Request(self._db, self._clock(), request_id, _NOBODY)
+        call = Request(self._db, self._clock(), request_id, _NOBODY, leaving=self._leaving)
         if door.permission is not None:
             await self._admit(call, door, headers)
             if (allowance := self._rate_limiter.take((call.scope.org_id, call.scope.mode))) is not None:

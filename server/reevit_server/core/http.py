@@ -23,6 +23,7 @@ class Request:
     scope: Scope
     permissions: frozenset[str] = frozenset()
     idempotency_key: idempotency.Key | None = None
+    leaving: bool = False  # whether this server is about to stop
 
     async def once(self, deed: Callable[[Connection], Awaitable[Answer]]) -> Answer:
         """Runs a deed in one transaction, and at most once per `Idempotency-Key`.

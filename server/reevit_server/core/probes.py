@@ -27,7 +27,9 @@ async def healthz() -> Answer:
 
 @router.get("/readyz", response_model=Health, responses=refusals(Unavailable))
 async def readyz(call: Call) -> Answer:
-    """Whether requests can be served: 503 while the database cannot be reached."""
+    """Whether requests should be sent here: 503 while the database cannot be reached, and before the server stops."""
+    if call.leaving:
+        raise Unavailable("This server is about to stop; send requests to another one.")
     async with call.db.read() as conn:
         await conn.fetchval("SELECT 1")
     return reply(Health())

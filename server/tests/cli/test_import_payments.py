@@ -6,7 +6,7 @@ import pytest
 
 from reevit_server.core import bulk
 from tests.cli.shop import Shop
-from tests.makers import created, ok
+from tests.makers import created, ok, refused
 
 _COLUMNS = "reference,external_customer_id,amount,currency,status,amount_refunded,method,occurred_at"
 _FIRST = "r1,u1,15000,GHS,,,mobile_money,2026-01-31"
@@ -398,3 +398,25 @@ async def test_more_rows_than_a_batch_arrive_in_their_own_mode_only(shop: Shop):
     assert report["amounts"] == {"GHS": sum(range(bulk.BATCH_ROWS + 1))}
     assert not await shop.drift()
     assert ok(await shop.merchant.live.get("/v1/payments"))["payments"] == []
+
+
+@pytest.mark.parametrize("provider", ["paystack", "sandbox", ""])
+@pytest.mark.parametrize("status", ["succeeded", "failed"])
+async def test_an_imported_payment_is_never_charged_or_changed(shop: Shop, provider: str, status: str):
+    """It happened elsewhere, even if it failed there, and even if a sandbox like ours decided it."""
+    columns = "reference,external_customer_id,amount,currency,status,occurred_at,provider,failure_code"
+    row = f"r1,u1,15000,GHS,{status},2026-01-31,{provider},{'do_not_honor' if status == 'failed' else ''}"
+    await shop.load("payments", table(row, columns=columns))
+    payment, before = await shop.payment("r1"), await shop.state()
+    id, client = payment["id"], shop.merchant.test
+    for answer in (
+        await client.patch(f"/v1/payments/intents/{id}", json={"amount": 1, "metadata": {"sandbox": ""}}),
+        await client.patch(f"/v1/payments/intents/{id}", json={"customer": {"name": "Somebody else"}}),
+        await client.post(f"/v1/payments/{id}/retry"),
+        await client.post(f"/v1/payments/{id}/confirm"),
+        await client.post(f"/v1/payments/{id}/cancel"),
+        await client.post(f"/v1/sandbox/payments/{id}/complete", json={"outcome": "succeed"}),
+    ):
+        refused(answer, 422, "wrong_payment_state")
+    assert await shop.state() == before
+    assert await shop.drift() == []

@@ -3,7 +3,6 @@
 import json
 import shutil
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +13,7 @@ import pytest
 
 from reevit_server import cli
 from reevit_server.api_keys.models import SCOPES, SecretKey
+from tests import run_folder
 from tests.running import reevit, serving
 
 
@@ -163,7 +163,7 @@ def test_what_is_not_there_is_said_in_one_sentence(run: Run):
 
 @pytest.fixture
 def data_dir() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="reevit-test-"))
+    folder = run_folder.new_folder()
     yield folder / "data"
     shutil.rmtree(folder)
 

@@ -20,6 +20,7 @@ import asyncpg
 import pytest
 
 from reevit_server.core import embedded
+from tests import run_folder
 
 ONE_USER = """
 import os, signal, sys
@@ -37,7 +38,7 @@ as_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root starts Postgre
 @contextmanager
 def place() -> Iterator[Path]:
     """Not below tmp_path: each pytest that root starts takes o+x from that folder, from under PostgreSQL."""
-    top = Path(tempfile.mkdtemp(prefix="reevit-test-"))
+    top = run_folder.new_folder()
     yield top / "data"
     shutil.rmtree(top)
 

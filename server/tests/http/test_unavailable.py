@@ -2,7 +2,6 @@
 
 import asyncio
 import shutil
-import tempfile
 import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
@@ -16,6 +15,7 @@ from reevit_server.app import create_app
 from reevit_server.core import embedded, migrations
 from reevit_server.core.database import Database
 from reevit_server.settings import Settings
+from tests import run_folder
 from tests.makers import Api, Merchant, created, make_merchant, ok, refused
 
 
@@ -35,7 +35,7 @@ class Switch:
 
 @pytest.fixture(scope="module")
 def switch() -> Iterator[Switch]:
-    folder = Path(tempfile.mkdtemp(prefix="reevit-test-"))
+    folder = run_folder.new_folder()
     made = Switch(folder / "data")
     yield made
     made.off()

@@ -36,6 +36,18 @@ def check(response: httpx.Response) -> None:
         assert fault is None, f"{where}: {fault}"
 
 
+def read_and_check(response: httpx.Response) -> None:
+    """The same, as a hook of an `httpx.Client`, which calls it before the body was read."""
+    response.read()
+    check(response)
+
+
+async def aread_and_check(response: httpx.Response) -> None:
+    """The same, as a hook of an `httpx.AsyncClient`."""
+    await response.aread()
+    check(response)
+
+
 def seen(found: dict[str, Any]) -> dict[str, Any]:
     """What a reference points to; anything else as it is."""
     if "$ref" not in found:

@@ -31,7 +31,8 @@ def connection() -> Iterator[requests.Session]:
 @pytest.fixture(scope="session")
 def open_shop(server_url: str, dsn: str) -> Iterator[Callable[[], Shop]]:
     """Makes merchants at that server."""
-    with httpx.Client(event_hooks={"response": [_held]}) as client:
+    # What is only asked for to prepare a test is held against the document too.
+    with httpx.Client(event_hooks={"response": [conformance.read_and_check]}) as client:
 
         def new_shop() -> Shop:
             made = asyncio.run(_make_organization(dsn))
@@ -43,12 +44,6 @@ def open_shop(server_url: str, dsn: str) -> Iterator[Callable[[], Shop]]:
 @pytest.fixture
 def shop(open_shop: Callable[[], Shop]) -> Shop:
     return open_shop()
-
-
-def _held(response: httpx.Response) -> None:
-    """What is only asked for to prepare a test is held against the document too."""
-    response.read()
-    conformance.check(response)
 
 
 async def _make_organization(dsn: str) -> dict[str, str]:

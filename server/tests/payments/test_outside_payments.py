@@ -10,6 +10,13 @@ from tests.scenarios.fold import drift
 CASH = {"amount": 10000, "currency": "GHS", "provider": "external", "method": "cash"}
 
 
+def address_of(deed: str, payment_id: str) -> tuple[str, str]:
+    """The method and address of a deed on a payment."""
+    if deed == "patch":
+        return "PATCH", f"/v1/payments/intents/{payment_id}"
+    return "POST", f"/v1/{'sandbox/' if deed == 'complete' else ''}payments/{payment_id}/{deed}"
+
+
 async def test_it_happened_when_it_happened(db: Database, merchant: Merchant):
     customer = await merchant.customer()
     payment = await merchant.payment(
@@ -148,3 +155,33 @@ async def test_live_mode_records_outside_payments_and_test_mode_never_sees_them(
     refused(await merchant.test.get(f"/v1/payments/{payment['id']}"), 404, "payment_not_found")
     refused(await merchant.test.get("/v1/customers/external/usr_1"), 404, "customer_not_found")
     assert ok(await merchant.test.get("/v1/payments"))["payments"] == []
+
+
+@pytest.mark.parametrize(
+    ("deed", "body"),
+    [
+        ("confirm", {}),
+        ("retry", {}),
+        ("cancel", {}),
+        ("complete", {"outcome": "succeed"}),
+        ("patch", {"amount": 1, "metadata": {"sandbox": "succeed"}}),
+    ],
+)
+async def test_what_was_recorded_is_never_charged_or_changed_here(
+    db: Database, merchant: Merchant, deed: str, body: dict
+):
+    payment = await merchant.payment(**CASH, customer_id=(await merchant.customer())["id"])
+    before = await count_events(db, merchant)
+    method, address = address_of(deed, payment["id"])
+    refused(await merchant.test.request(method, address, json=body), 422, "wrong_payment_state")
+    assert ok(await merchant.test.get(f"/v1/payments/{payment['id']}")) == payment
+    assert await count_events(db, merchant) == before
+    assert await drift(db, merchant.scope) == []
+
+
+@pytest.mark.parametrize("fact", [{"provider": "external"}, {"provider": "paystack"}])
+async def test_what_is_charged_here_cannot_be_patched_into_a_record(merchant: Merchant, fact: dict):
+    """Nor the other way round: the provider is said once."""
+    intent = created(await merchant.test.post("/v1/payments/intents", json={"amount": 5, "currency": "GHS"}))
+    _, address = address_of("patch", intent["id"])
+    refused(await merchant.test.patch(address, json=fact), 400, "validation_error")

@@ -18,7 +18,7 @@ import httpx
 import pytest
 
 from reevit_server.core import embedded
-from tests.running import Server, free_port, reevit, serving
+from tests.running import Server, free_port, gone, reevit, serving, wait_until
 
 _CLIENTS = 8
 _ENOUGH = 120  # acknowledged writes before the kill
@@ -120,20 +120,6 @@ async def check_books(dsn: str, shop: Shop) -> None:
         await conn.close()
 
 
-def gone(pid: int) -> bool:
-    """Ended, or only waiting for its parent to take notice."""
-    with suppress(FileNotFoundError, ProcessLookupError):
-        return ") Z " in Path(f"/proc/{pid}/stat").read_text()
-    return True
-
-
-def wait_until(true: Callable[[], bool], seconds: float) -> None:
-    deadline = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
 def postmaster(data_dir: Path) -> int:
     return int((data_dir / "postgres/postmaster.pid").read_text().split()[0])
 
@@ -228,11 +214,8 @@ def test_a_database_killed_under_load_is_mended_within_ten_seconds(
 
 def test_an_api_process_killed_under_load_is_started_again(operator: Operator, data_dir: Path, shop: Shop):
     server = operator.server()
-    others = (b"reevit_server.worker", b"resource_tracker")
-    commands = {pid: Path(f"/proc/{pid}/cmdline").read_bytes() for pid in server.children()}
-    processes = [pid for pid, command in commands.items() if not any(other in command for other in others)]
-    assert len(processes) == 1
-    asyncio.run(under_load(server.base_url, shop, lambda: kill(*processes)))
+    process = server.api_process()
+    asyncio.run(under_load(server.base_url, shop, lambda: kill(process)))
     server.wait_until_ready()
     asyncio.run(mended(server, data_dir, shop))
 

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from tests.makers import created, ok, refused
+from tests.openapi import conformance
 from tests.running import Server, reevit, serving
 
 
@@ -31,7 +32,10 @@ def org(server: Server, dsn: str) -> dict[str, str]:
 @pytest.fixture
 def client(server: Server, org: dict[str, str]) -> Iterator[httpx.Client]:
     with httpx.Client(
-        base_url=server.base_url, headers={"X-Reevit-Key": org["test_key"]}, timeout=10
+        base_url=server.base_url,
+        headers={"X-Reevit-Key": org["test_key"]},
+        timeout=10,
+        event_hooks={"response": [conformance.read_and_check]},
     ) as opened:
         yield opened
 

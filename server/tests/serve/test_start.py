@@ -1,6 +1,7 @@
 """How a server starts, or says in one go why it cannot."""
 
 import json
+import os
 import re
 import shutil
 import signal
@@ -11,7 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.running import free_port, reevit, serving
+from tests.running import REEVIT, Server, environment, free_port, reevit, serving, start, wait_until
 
 
 def sentence(stderr: str) -> str:
@@ -29,10 +30,68 @@ def test_a_port_in_use_is_one_clear_sentence(dsn: str):
     assert done.returncode == 1
     assert done.stdout == ""
     said = sentence(done.stderr)
-    assert (
-        said
-        == f"Error: Cannot listen on 127.0.0.1:{port}: Address already in use. Choose another with --port."
+    assert said == (
+        f"Error: Cannot listen on 127.0.0.1:{port}: Address already in use. "
+        "Stop what listens there, or choose another port with --port."
     )
+
+
+def test_of_two_servers_that_start_at_once_on_one_port_one_serves_and_the_other_says_why_not(
+    empty_dsn: str,
+):
+    """Neither listens yet when the other one looks."""
+    port = free_port()
+    command = [REEVIT, "serve", "--database-url", empty_dsn, "--port", str(port)]
+    streams = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    both = [start(command, env=environment(), **streams) for _ in range(2)]
+    try:
+        wait_until(lambda: any(process.poll() is not None for process in both), 30)
+        (loser,) = [process for process in both if process.poll() is not None]
+        (winner,) = [process for process in both if process is not loser]
+        assert loser.returncode == 1
+        assert sentence(loser.communicate()[0]) == (
+            f"Error: Cannot listen on 127.0.0.1:{port}: Another `reevit serve` does. "
+            "Stop that one, or choose another port with --port."
+        )
+        Server(f"http://127.0.0.1:{port}", winner, winner.stdout).wait_until_ready()
+    finally:
+        for process in both:
+            process.terminate()
+            process.communicate(timeout=30)
+    assert winner.returncode == 0
+
+
+def test_a_port_is_kept_while_its_api_process_is_started_again(dsn: str):
+    """Nobody listens for a second, and nobody else may begin to."""
+    with serving("--database-url", dsn) as server:
+        port = httpx.URL(server.base_url).port
+        os.kill(server.api_process(), signal.SIGKILL)
+        done = reevit("serve", "--database-url", dsn, "--port", str(port))
+        assert done.returncode == 1
+        assert "Another `reevit serve` does." in sentence(done.stderr)
+        server.wait_until_ready()
+
+
+def test_a_server_that_was_killed_leaves_its_port_to_the_next(dsn: str):
+    port = free_port()
+    with serving("--database-url", dsn, port=port) as server:
+        server.process.kill()
+        server.process.wait()
+        with serving("--database-url", dsn, port=port):
+            pass
+
+
+@pytest.mark.parametrize(
+    ("host", "said"),
+    [
+        ("192.0.2.1", "Cannot assign requested address. Choose another with --host."),
+        ("localhost", "REEVIT_HOST: Write an IP address"),
+    ],
+)
+def test_an_address_that_is_not_of_this_machine_is_one_clear_sentence(dsn: str, host: str, said: str):
+    done = reevit("serve", "--database-url", dsn, "--host", host, "--port", str(free_port()))
+    assert done.returncode == 1
+    assert said in sentence(done.stderr)
 
 
 def test_all_mistakes_in_the_settings_are_reported_at_once():

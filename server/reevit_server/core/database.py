@@ -31,15 +31,20 @@ SESSION = {
     "timezone": "UTC",
 }
 
-# What Postgres or the network may do to us at any time, and after which nothing of ours was kept.
+# What Postgres or the network may do to us at any time, and after which nothing of ours was kept. Not the driver's
+# InterfaceError: that is how it tells of its misuse, a bug of ours. Where it is about a connection that is gone,
+# `_Borrowed` says so with a PostgresConnectionError.
 LOST_CONNECTION = (
     OSError,
-    asyncpg.InterfaceError,
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
     asyncpg.LockNotAvailableError,
 )
+
+
+# Either may be about our code, or about a connection that went away under it.
+_COMPLAINTS = (asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 
 class _PooledConnection(asyncpg.Connection):
@@ -92,7 +97,7 @@ class Database:
     def read(self) -> "_Borrowed":
         """A connection for single statements, each its own snapshot: `async with db.read() as conn`.
 
-        Raises Unavailable when none is free within 2 seconds.
+        Raises Unavailable when none is free within 2 seconds, and one of LOST_CONNECTION when it is lost meanwhile.
         """
         return _Borrowed(self._pool)
 
@@ -124,10 +129,35 @@ class _Borrowed:
             self._conn: Connection = await self._pool.acquire(timeout=timeout)
         except TimeoutError:
             raise Unavailable("All database connections are busy; send the request again.") from None
+        except asyncpg.InterfaceError:
+            if self._pool.is_closing():
+                raise Unavailable("The server is stopping; send the request again.") from None
+            raise
         return self._conn
 
-    async def __aexit__(self, *_: object) -> None:
+    async def __aexit__(self, _: object, error: BaseException | None, __: object) -> None:
+        lost = isinstance(error, _COMPLAINTS) and await _is_lost(self._conn, error)
         await self._pool.release(self._conn)
+        if lost:
+            raise asyncpg.ConnectionDoesNotExistError("the connection was lost") from error
+
+
+async def _is_lost(conn: Any, complaint: BaseException) -> bool:
+    """Whether a complaint of the driver is about a connection that is gone, and not about what we did with it."""
+    try:
+        if conn.is_closed():
+            return True
+    except asyncpg.InterfaceError:
+        return True  # the pool has taken away what it saw closed, before we gave it back
+    if not isinstance(complaint, asyncpg.InternalClientError):
+        return False
+    # Between the server's last words and the end of the line the driver is in disarray and the connection counts as
+    # open. One that still answers is not lost.
+    try:
+        await conn.execute("SELECT 1", timeout=1)
+    except (*_COMPLAINTS, *LOST_CONNECTION):
+        return True
+    return False
 
 
 def withhold_data(error: BaseException) -> None:
@@ -149,6 +179,11 @@ async def _teach_json(conn: Any) -> None:
     def encode(value: Any) -> str:
         return value.decode() if isinstance(value, bytes) else orjson.dumps(value).decode()
 
-    await conn.set_type_codec("jsonb", schema="pg_catalog", encoder=encode, decoder=orjson.loads)
-    # json is what aggregates of totals come in: the standard library keeps integers of any size exact.
-    await conn.set_type_codec("json", schema="pg_catalog", encoder=encode, decoder=json.loads)
+    try:
+        await conn.set_type_codec("jsonb", schema="pg_catalog", encoder=encode, decoder=orjson.loads)
+        # json is what aggregates of totals come in: the standard library keeps integers of any size exact.
+        await conn.set_type_codec("json", schema="pg_catalog", encoder=encode, decoder=json.loads)
+    except _COMPLAINTS as error:
+        if await _is_lost(conn, error):
+            raise asyncpg.ConnectionDoesNotExistError("the connection was lost") from error
+        raise

@@ -132,7 +132,7 @@ def test_keys_are_made_listed_and_revoked(run: Run):
     }
 
 
-@pytest.mark.parametrize("name", ["", "x" * 201])
+@pytest.mark.parametrize("name", ["", "x" * 201, " ", "till\x1b[2J"])
 def test_a_key_gets_a_name_of_1_to_200_characters_or_none(run: Run, name: str):
     org = run("orgs", "create", "Shop", "--json").json["org_id"]
     said = run("keys", "create", "--org", org, "--name", name)

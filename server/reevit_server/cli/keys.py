@@ -70,8 +70,7 @@ def list_(
 
     async def command(db: Database) -> list[asyncpg.Record]:
         within = await scope_of(db, org, chosen)
-        async with db.read() as conn:
-            return await api_keys.select(conn, within, limit=1000)
+        return [row async for row in api_keys.every(db, within)]
 
     rows: list[Any] = run(command, data_dir=data_dir, database_url=database_url)
     for row in rows:

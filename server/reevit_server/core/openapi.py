@@ -17,6 +17,7 @@ from fastapi.routing import APIRoute
 from reevit_server.core import errors, json_schema
 from reevit_server.core.errors import AppError
 from reevit_server.core.idempotency import AnswerErased, KeyInUse, KeyReused
+from reevit_server.core.ids import id_pattern
 from reevit_server.core.paging import InvalidCursor
 from reevit_server.core.routing import permission_of
 
@@ -39,11 +40,7 @@ Codes = dict[str, str]  # a refusal's code: what it means
 
 def id_in_path(prefix: str) -> Any:
     """A path parameter that holds one of our ids. The pattern is told, not checked: no other id exists."""
-    return params.Path(pattern=_id_pattern(prefix), examples=[_example_id(prefix)])
-
-
-def _id_pattern(prefix: str) -> str:
-    return rf"^{prefix}_[0-7][0-9a-hjkmnp-tv-z]{{25}}$"
+    return params.Path(pattern=id_pattern(prefix), examples=[_example_id(prefix)])
 
 
 def _example_id(prefix: str) -> str:
@@ -319,7 +316,7 @@ _PARAMETERS = {
     "OrgId": _header_parameter(
         "X-Org-Id",
         "Optional; must be the organization of the API key.",
-        pattern=_id_pattern("org"),
+        pattern=id_pattern("org"),
         examples=[_example_id("org")],
     ),
     "IdempotencyKey": _header_parameter(

@@ -8,7 +8,7 @@ Why not FastAPI's own dispatch: an `external_id` may contain `/`, so that a path
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
 from urllib.parse import parse_qsl, unquote_to_bytes
 
 import pydantic
@@ -19,11 +19,10 @@ from reevit_server.core.answer import Answer
 from reevit_server.core.errors import MethodNotAllowed, RouteNotFound, ValidationError
 from reevit_server.core.http import Request
 from reevit_server.core.json import check_text
+from reevit_server.core.validation import validated
 
 _QUERY_PARAMETERS_MAX = 100
 _LISTED_NOUNS = ("payments", "subscriptions", "invoices")
-_Model = TypeVar("_Model", bound=pydantic.BaseModel)
-_RENAMED_CODES = {"missing": "required", "extra_forbidden": "unknown_field"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,35 +78,6 @@ class Door:
 
 def _unknown_parameter(name: str) -> ValidationError:
     return ValidationError.of(name, "unknown_field", f"`{name}` is not a parameter of this operation.")
-
-
-def validated(model: type[_Model], value: Any) -> _Model:
-    """`value` as a `model`. Raises ValidationError that names every fault."""
-    try:
-        return model.model_validate(value)
-    except pydantic.ValidationError as error:
-        raise invalid(error) from None
-
-
-def invalid(error: pydantic.ValidationError) -> ValidationError:
-    """A pydantic complaint in our words: every field that needs a change, and the first one as the message."""
-    fields = []
-    for fault in error.errors(include_url=False, include_input=False):
-        code = _RENAMED_CODES.get(fault["type"], fault["type"])
-        message = fault["msg"].removeprefix("Value error, ").rstrip(".")
-        if fault["type"] in ("model_type", "dict_type"):
-            message = "Write a JSON object"
-        if code == "unknown_field":
-            message = "There is no such field; check its spelling"
-        elif code == "required":
-            message = "This field is required"
-        fields.append(
-            {"field": ".".join(str(part) for part in fault["loc"]), "code": code, "message": message}
-        )
-    first = fields[0]
-    named = f"`{first['field']}`: {first['message']}." if first["field"] else f"{first['message']}."
-    more = f" ({len(fields) - 1} more in details.fields.)" if len(fields) > 1 else ""
-    return ValidationError(named + more, fields=fields)
 
 
 @dataclass(slots=True)

@@ -10,7 +10,7 @@ from reevit_server import events
 from reevit_server.core import idempotency
 from reevit_server.core.answer import to_json
 from reevit_server.core.database import Connection, Row
-from reevit_server.core.errors import Unavailable
+from reevit_server.core.errors import TooMuchMetadata, Unavailable
 from reevit_server.core.ids import new_id
 from reevit_server.core.scope import Scope
 from reevit_server.core.text import METADATA_KEYS_MAX, merged, same
@@ -22,7 +22,6 @@ from reevit_server.customers.errors import (
     ExternalIdTaken,
     IdentityRequired,
     TooManyTags,
-    TooMuchMetadata,
     UnknownCustomer,
 )
 from reevit_server.customers.models import (
@@ -59,8 +58,8 @@ async def create(conn: Connection, scope: Scope, new: CustomerCreate, *, now: da
     if customer is not None:
         return customer
     assert new.external_id is not None, "only an external_id can be taken"
-    taken_by = await store.find(conn, scope, ExternalId(new.external_id))
-    raise ExternalIdTaken(**({"customer_id": taken_by["id"]} if taken_by else {}))
+    await _check_free(conn, scope, new.external_id)
+    raise ExternalIdTaken
 
 
 async def get(conn: Connection, scope: Scope, ref: CustomerRef) -> asyncpg.Record:

@@ -174,11 +174,16 @@ def _rules(
     method: str, permission: str | None, parameters: list[dict[str, Any]], *, has_answer: bool
 ) -> dict[str, Codes]:
     """What the front of the house refuses on any door's behalf (`core/front.py`)."""
-    rules: list[type[AppError]] = [errors.ValidationError, errors.MalformedJson]
+    rules: list[type[AppError]] = [errors.ValidationError]
     if any(parameter["name"] == "cursor" for parameter in parameters):
         rules.append(InvalidCursor)
     if method not in _READS:
-        rules += [errors.RequestTimeout, errors.BodyTooLarge, errors.UnsupportedMediaType]
+        rules += [
+            errors.MalformedJson,
+            errors.RequestTimeout,
+            errors.BodyTooLarge,
+            errors.UnsupportedMediaType,
+        ]
     if permission is not None:
         rules += [errors.Unauthorized, errors.InsufficientScope, errors.OrgMismatch, errors.RateLimited]
         rules.append(errors.Unavailable)
@@ -274,7 +279,8 @@ def _error_schema() -> json_schema.Schema:
 _SHARED: dict[str, tuple[str, Codes]] = {
     name: next(iter(_by_status(*refused).items()))
     for name, refused in {
-        "Invalid": (errors.ValidationError, errors.MalformedJson),
+        "Invalid": (errors.ValidationError,),
+        "InvalidBody": (errors.ValidationError, errors.MalformedJson),
         "Unauthorized": (errors.Unauthorized,),
         "Forbidden": (errors.InsufficientScope, errors.OrgMismatch),
         "RequestTimeout": (errors.RequestTimeout,),

@@ -18,7 +18,6 @@ from fastapi.routing import APIRoute
 from reevit_server.core.answer import Answer
 from reevit_server.core.errors import MethodNotAllowed, RouteNotFound, ValidationError
 from reevit_server.core.http import Request
-from reevit_server.core.json import check_text
 from reevit_server.core.validation import validated
 
 _QUERY_PARAMETERS_MAX = 100
@@ -121,7 +120,7 @@ class Routes:
         door = node.doors.get("GET" if method == "HEAD" else method)
         if door is None:
             refusal = MethodNotAllowed()
-            allowed = ", ".join(sorted(node.doors))
+            allowed = ", ".join(sorted({*node.doors, *(("HEAD",) if "GET" in node.doors else ())}))
             refusal.headers = ((b"allow", allowed.encode()),)
             raise refusal
         return door, [_decoded(value) for value in values]
@@ -151,7 +150,10 @@ def _decoded(segment: str) -> str:
         text = unquote_to_bytes(segment.encode("latin-1")).decode()
     except UnicodeDecodeError:
         raise ValidationError("The address is not valid UTF-8; percent-encode it as UTF-8.") from None
-    check_text(text)
+    if "\0" in text:
+        raise ValidationError(
+            "The address holds a NUL character (%00), which nothing is named by; leave it out."
+        )
     return text
 
 
@@ -167,13 +169,14 @@ def parse_query(raw: bytes) -> list[tuple[str, str]]:
             errors="strict",
             max_num_fields=_QUERY_PARAMETERS_MAX,
         )
-        for pair in pairs:
-            for text in pair:
-                check_text(text)
     except UnicodeDecodeError:
         raise ValidationError("The query string is not valid UTF-8; percent-encode it as UTF-8.") from None
     except ValueError:
         raise ValidationError(f"More than {_QUERY_PARAMETERS_MAX} query parameters; send fewer.") from None
+    for name, value in pairs:
+        if "\0" in name or "\0" in value:
+            message = "A NUL character (%00) cannot be stored; leave it out."
+            raise ValidationError.of(name, "nul_character", message)
     return pairs
 
 

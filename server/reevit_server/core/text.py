@@ -19,6 +19,7 @@ from pydantic import (
     StrictInt,
     StringConstraints,
 )
+from pydantic_core import PydanticCustomError
 
 # Category Cc. They have no place in a name or an id, and would travel on into headers and terminals.
 _CONTROLS = r"\u0000-\u001f\u007f-\u009f"
@@ -34,6 +35,7 @@ _NO_CONTROL = Field(json_schema_extra={"pattern": f"^[^{_CONTROLS}]*$"})
 _VISIBLE = Field(json_schema_extra={"pattern": f"^[^{_CONTROLS}]*{_SEEN.pattern}[^{_CONTROLS}]*$"})
 
 METADATA_KEYS_MAX = 50
+_INTEGER = re.compile("-?[0-9]+")
 
 
 def without_control(text: str) -> str:
@@ -64,6 +66,16 @@ def in_the_form(pattern: str, otherwise: str) -> AfterValidator:
 
     return AfterValidator(check)
 
+
+def _digits(value: Any) -> Any:
+    """Pydantic alone would also read 1_0, 1.0 and a 1 with spaces around it."""
+    if isinstance(value, str) and _INTEGER.fullmatch(value) is None:
+        raise PydanticCustomError("int_parsing", "Write an integer in digits, such as 20")
+    return value
+
+
+# For an integer in an address, where everything is text. After its bounds, which a schema would not tell otherwise.
+IN_DIGITS = BeforeValidator(_digits)
 
 # Names that people read, of customers; of organizations and keys. Nobody sees white space around one: it is dropped.
 Name = Annotated[

@@ -43,6 +43,8 @@ LOST_CONNECTION = (
 )
 
 
+_ROOM_FOR_64_BITS = 19  # digits
+
 # Either may be about our code, or about a connection that went away under it.
 _COMPLAINTS = (asyncpg.InterfaceError, asyncpg.InternalClientError)
 
@@ -173,6 +175,14 @@ async def fetch_one(conn: Connection, statement: str, *values: Any) -> asyncpg.R
     return row
 
 
+def _exactly(text: str) -> Any:
+    """The value of a JSON text, with integers of any size: totals have no limit.
+
+    orjson is quicker, but rounds integers beyond 64 bits; such a one does not fit into a short text.
+    """
+    return orjson.loads(text) if len(text) < _ROOM_FOR_64_BITS else json.loads(text)
+
+
 async def _teach_json(conn: Any) -> None:
     """jsonb goes in and out as Python values; bytes that are JSON already go in as they are."""
 
@@ -180,9 +190,8 @@ async def _teach_json(conn: Any) -> None:
         return value.decode() if isinstance(value, bytes) else orjson.dumps(value).decode()
 
     try:
-        await conn.set_type_codec("jsonb", schema="pg_catalog", encoder=encode, decoder=orjson.loads)
-        # json is what aggregates of totals come in: the standard library keeps integers of any size exact.
-        await conn.set_type_codec("json", schema="pg_catalog", encoder=encode, decoder=json.loads)
+        await conn.set_type_codec("jsonb", schema="pg_catalog", encoder=encode, decoder=_exactly)
+        await conn.set_type_codec("json", schema="pg_catalog", encoder=encode, decoder=_exactly)
     except _COMPLAINTS as error:
         if await _is_lost(conn, error):
             raise asyncpg.ConnectionDoesNotExistError("the connection was lost") from error

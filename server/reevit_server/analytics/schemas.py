@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from reevit_server.core.money import Currency
 from reevit_server.core.paging import Page, PageQuery
-from reevit_server.core.text import Instant, Word
+from reevit_server.core.text import IN_DIGITS, Instant, Word
 from reevit_server.customers import CustomerOut, TotalsOut
 from reevit_server.payments import PaymentOut, RefundOut
 
@@ -18,7 +18,7 @@ Period = Literal["all", "7d", "30d", "90d", "365d"]
 class TopQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    limit: Annotated[int, Field(ge=1, le=100)] = 10
+    limit: Annotated[int, Field(ge=1, le=100), IN_DIGITS] = 10
     metric: Metric = "lifetime_value"
     currency: Annotated[Currency | None, Field(description="Default: the organization's.")] = None
     period: Annotated[Period | None, Field(description="The last so many days; default: all.")] = None

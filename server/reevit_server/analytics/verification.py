@@ -51,6 +51,18 @@ _TOTALS = """
     ) AS compared (figure, stored, recomputed)
     WHERE stored IS DISTINCT FROM recomputed
 """
+# Of payments that succeeded at one instant, any may have been counted last.
+_METHODS = """
+    SELECT t.customer_id || ' ' || t.currency AS subject, 'last_method' AS figure, t.last_method AS stored,
+           string_agg(DISTINCT p.method, ' or ') AS recomputed
+    FROM customer_totals AS t
+    JOIN payments AS p
+      ON p.org_id = t.org_id AND p.mode = t.mode AND p.customer_id = t.customer_id AND p.currency = t.currency
+     AND p.succeeded_at = t.last_payment_at
+    WHERE t.org_id = $1 AND t.mode = $2
+    GROUP BY t.customer_id, t.currency, t.last_method
+    HAVING NOT bool_or(p.method IS NOT DISTINCT FROM t.last_method)
+"""
 _DAYS = """
     WITH fold AS (
         SELECT customer_id, currency, day, sum(spent) AS spent, sum(refunded) AS refunded,
@@ -106,6 +118,6 @@ async def verify(conn: Connection, scope: Scope) -> AsyncIterator[Drift]:
 
     `conn` must be in a transaction without a statement_timeout: this reads everything there is.
     """
-    for statement in (_TOTALS, _DAYS, _REFUNDS):
+    for statement in (_TOTALS, _METHODS, _DAYS, _REFUNDS):
         async for row in conn.cursor(statement, scope.org_id, scope.mode):
             yield Drift(scope.org_id, scope.mode, *row)

@@ -1,5 +1,6 @@
 """The deeds on API keys."""
 
+from collections.abc import AsyncIterator
 from datetime import datetime
 
 import asyncpg
@@ -7,10 +8,12 @@ import asyncpg
 from reevit_server.api_keys import store
 from reevit_server.api_keys.errors import ApiKeyNotFound
 from reevit_server.api_keys.models import SCOPES, SecretKey
-from reevit_server.core.database import Connection
+from reevit_server.core.database import Connection, Database
 from reevit_server.core.errors import InsufficientScope
 from reevit_server.core.ids import new_id
 from reevit_server.core.scope import Scope
+
+_BATCH = 1000
 
 
 async def create(
@@ -56,6 +59,19 @@ async def select(
 ) -> list[asyncpg.Record]:
     """Keys, newest first."""
     return await store.select(conn, scope, after=after, limit=limit, offset=offset)
+
+
+async def every(db: Database, scope: Scope) -> AsyncIterator[asyncpg.Record]:
+    """All keys of this organization and mode, newest first."""
+    after = None
+    while True:
+        async with db.read() as conn:
+            rows = await store.select(conn, scope, after=after, limit=_BATCH, offset=0)
+        for row in rows:
+            yield row
+        if len(rows) < _BATCH:
+            return
+        after = (rows[-1]["created_at"], rows[-1]["id"])
 
 
 async def revoke(conn: Connection, scope: Scope, *, id: str, now: datetime) -> None:

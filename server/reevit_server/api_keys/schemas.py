@@ -3,19 +3,13 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from reevit_server.api_keys.models import SCOPES
 from reevit_server.core.paging import Page
 from reevit_server.core.scope import Mode
-from reevit_server.core.text import NO_CONTROL, without_control
+from reevit_server.core.text import ShortName
 
-Name = Annotated[
-    str,
-    StringConstraints(strict=True, min_length=1, max_length=200),
-    AfterValidator(without_control),
-    NO_CONTROL,
-]
 Scope = Literal[SCOPES]  # type: ignore[valid-type]
 
 
@@ -29,7 +23,7 @@ class ApiKeyCreate(BaseModel):
         json_schema_extra={"examples": [{"name": "till", "scopes": ["customers:read", "payments:write"]}]},
     )
 
-    name: Annotated[Name | None, Field(description="What it is for.")] = None
+    name: Annotated[ShortName | None, Field(description="What it is for.")] = None
     scopes: Annotated[
         list[Scope] | None,
         Field(

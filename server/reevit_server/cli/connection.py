@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import asyncpg
+import pydantic
 import typer
 from rich.console import Console
 from rich.markup import escape
@@ -16,6 +17,7 @@ from reevit_server import organizations
 from reevit_server.core import embedded, migrations
 from reevit_server.core.database import Database
 from reevit_server.core.scope import Mode, Scope
+from reevit_server.core.text import ShortName
 from reevit_server.settings import Settings, load
 
 T = TypeVar("T")
@@ -30,6 +32,8 @@ DatabaseUrl = Annotated[
 Org = Annotated[str, typer.Option("--org", help="The organization's id, org_…")]
 ModeOption = Annotated[str, typer.Option("--mode", help="test or live")]
 Json = Annotated[bool, typer.Option("--json", help="Machine-readable output.")]
+
+_NAME: pydantic.TypeAdapter[str] = pydantic.TypeAdapter(ShortName)
 
 stdout = Console(highlight=False, soft_wrap=True)
 stderr = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -101,6 +105,17 @@ def mode_of(text: str) -> Mode:
     if text != "test":
         raise typer.BadParameter("choose test or live", param_hint="--mode")
     return "test"
+
+
+def name_of(text: str, hint: str) -> str:
+    """The name of an organization or a key, by the rules of the API."""
+    try:
+        return _NAME.validate_python(text)
+    except pydantic.ValidationError:
+        raise typer.BadParameter(
+            "give a name of 1 to 200 characters, at least one of them visible and none a control character",
+            param_hint=hint,
+        ) from None
 
 
 async def scope_of(db: Database, org: str, mode: Mode) -> Scope:

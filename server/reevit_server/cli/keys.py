@@ -14,6 +14,7 @@ from reevit_server.cli.connection import (
     ModeOption,
     Org,
     mode_of,
+    name_of,
     run,
     scope_of,
     stdout,
@@ -42,14 +43,12 @@ def create(
         raise typer.BadParameter(
             f"{unknown[0]} is no scope; there are {', '.join(api_keys.SCOPES)}", param_hint="--scope"
         )
-
-    if name is not None and not 1 <= len(name) <= 200:
-        raise typer.BadParameter("give a name of 1 to 200 characters", param_hint="--name")
+    given = None if name is None else name_of(name, "--name")
 
     async def command(db: Database) -> tuple[asyncpg.Record, str]:
         within = await scope_of(db, org, chosen)
         async with db.transaction() as conn:
-            return await api_keys.create(conn, within, name=name, scopes=scope or None, now=utc_now())
+            return await api_keys.create(conn, within, name=given, scopes=scope or None, now=utc_now())
 
     row, key = run(command, data_dir=data_dir, database_url=database_url)
     if as_json:
@@ -71,8 +70,7 @@ def list_(
 
     async def command(db: Database) -> list[asyncpg.Record]:
         within = await scope_of(db, org, chosen)
-        async with db.read() as conn:
-            return await api_keys.select(conn, within, limit=1000)
+        return [row async for row in api_keys.every(db, within)]
 
     rows: list[Any] = run(command, data_dir=data_dir, database_url=database_url)
     for row in rows:

@@ -8,7 +8,7 @@ import typer
 
 from reevit_server import analytics, organizations
 from reevit_server.cli import connection
-from reevit_server.cli.connection import DatabaseUrl, DataDir, Json, dsn, run, settings, stderr
+from reevit_server.cli.connection import DatabaseUrl, DataDir, Json, dsn, mode_of, run, settings, stderr
 from reevit_server.core.database import Database
 from reevit_server.core.scope import Mode, Scope
 
@@ -27,14 +27,16 @@ def migrate(data_dir: DataDir = None, database_url: DatabaseUrl = None) -> None:
 
 def verify(
     org: Annotated[str | None, typer.Option("--org", help="Only this organization.")] = None,
+    mode: Annotated[str | None, typer.Option("--mode", help="test or live; default: both.")] = None,
     data_dir: DataDir = None,
     database_url: DatabaseUrl = None,
     as_json: Json = False,
 ) -> None:
     """Fold every total again from payments and refunds. Exit status 1, and the drift listed, if any differs."""
+    modes: tuple[Mode, ...] = ("test", "live") if mode is None else (mode_of(mode),)
 
     async def command(db: Database) -> tuple[int, list[analytics.Drift]]:
-        return await _verified(db, org)
+        return await _verified(db, org, modes)
 
     scopes, drift = run(command, data_dir=data_dir, database_url=database_url)
     if as_json:
@@ -52,13 +54,14 @@ def verify(
         raise typer.Exit(1)
 
 
-async def _verified(db: Database, org: str | None) -> tuple[int, list[analytics.Drift]]:
+async def _verified(
+    db: Database, org: str | None, modes: tuple[Mode, ...]
+) -> tuple[int, list[analytics.Drift]]:
     if org is None:
         ids = [row["id"] async for row in organizations.every(db)]
     else:
         async with db.read() as conn:
             ids = [(await organizations.get(conn, id=org))["id"]]
-    modes: tuple[Mode, ...] = ("test", "live")
     scopes = [Scope(id, mode) for id in ids for mode in modes]
     drift: list[analytics.Drift] = []
     with stderr.status("Verifying ...") as status:

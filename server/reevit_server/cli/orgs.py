@@ -8,7 +8,7 @@ import typer
 from rich.markup import escape
 
 from reevit_server import api_keys, organizations
-from reevit_server.cli.connection import DatabaseUrl, DataDir, Json, run, stdout
+from reevit_server.cli.connection import DatabaseUrl, DataDir, Json, name_of, run, stdout
 from reevit_server.core.clock import utc_now
 from reevit_server.core.database import Database
 from reevit_server.core.money import EXPONENTS
@@ -45,11 +45,10 @@ def create(
     as_json: Json = False,
 ) -> None:
     """Create an organization and its first two keys, which are shown this once."""
-    if not 1 <= len(name) <= 200:
-        raise typer.BadParameter("give a name of 1 to 200 characters", param_hint="NAME")
+    given = name_of(name, "NAME")
 
     async def command(db: Database) -> dict[str, str]:
-        return await create_with_keys(db, name=name, currency=currency)
+        return await create_with_keys(db, name=given, currency=currency)
 
     created = run(command, data_dir=data_dir, database_url=database_url)
     if as_json:

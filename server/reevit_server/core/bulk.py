@@ -14,6 +14,7 @@ from reevit_server.core.tabular import Fields, Refusal
 
 # A transaction's worth: long enough for COPY to pay, short enough that nobody waits long for its locks.
 BATCH_ROWS = 10_000
+FETCHED_ROWS = 1000  # what an export holds in memory at a time
 METADATA_COLUMNS_MAX = 1000  # more in one CSV are no table for anybody
 SURVEY_SECONDS = 3600  # how long one look at all rows may take before an export begins
 

@@ -1,6 +1,7 @@
 """The road to PostgreSQL: a pool that never waits long, and transactions that end where they began."""
 
 import json
+import re
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from typing import Any, Protocol, Self
@@ -31,15 +32,22 @@ SESSION = {
     "timezone": "UTC",
 }
 
-# What Postgres or the network may do to us at any time, and after which nothing of ours was kept.
+# What Postgres or the network may do to us at any time, and after which nothing of ours was kept. Not the driver's
+# InterfaceError: that is how it tells of its misuse, a bug of ours. Where it is about a connection that is gone,
+# `_Borrowed` says so with a PostgresConnectionError.
 LOST_CONNECTION = (
     OSError,
-    asyncpg.InterfaceError,
     asyncpg.PostgresConnectionError,
     asyncpg.OperatorInterventionError,
     asyncpg.InsufficientResourcesError,
     asyncpg.LockNotAvailableError,
 )
+
+
+_BEYOND_64_BITS = re.compile(rb"[0-9]{20}")
+
+# Either may be about our code, or about a connection that went away under it.
+_COMPLAINTS = (asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 
 class _PooledConnection(asyncpg.Connection):
@@ -92,7 +100,7 @@ class Database:
     def read(self) -> "_Borrowed":
         """A connection for single statements, each its own snapshot: `async with db.read() as conn`.
 
-        Raises Unavailable when none is free within 2 seconds.
+        Raises Unavailable when none is free within 2 seconds, and one of LOST_CONNECTION when it is lost meanwhile.
         """
         return _Borrowed(self._pool)
 
@@ -124,10 +132,35 @@ class _Borrowed:
             self._conn: Connection = await self._pool.acquire(timeout=timeout)
         except TimeoutError:
             raise Unavailable("All database connections are busy; send the request again.") from None
+        except asyncpg.InterfaceError:
+            if self._pool.is_closing():
+                raise Unavailable("The server is stopping; send the request again.") from None
+            raise
         return self._conn
 
-    async def __aexit__(self, *_: object) -> None:
+    async def __aexit__(self, _: object, error: BaseException | None, __: object) -> None:
+        lost = isinstance(error, _COMPLAINTS) and await _is_lost(self._conn, error)
         await self._pool.release(self._conn)
+        if lost:
+            raise asyncpg.ConnectionDoesNotExistError("the connection was lost") from error
+
+
+async def _is_lost(conn: Any, complaint: BaseException) -> bool:
+    """Whether a complaint of the driver is about a connection that is gone, and not about what we did with it."""
+    try:
+        if conn.is_closed():
+            return True
+    except asyncpg.InterfaceError:
+        return True  # the pool has taken away what it saw closed, before we gave it back
+    if not isinstance(complaint, asyncpg.InternalClientError):
+        return False
+    # Between the server's last words and the end of the line the driver is in disarray and the connection counts as
+    # open. One that still answers is not lost.
+    try:
+        await conn.execute("SELECT 1", timeout=1)
+    except (*_COMPLAINTS, *LOST_CONNECTION):
+        return True
+    return False
 
 
 def withhold_data(error: BaseException) -> None:
@@ -143,6 +176,14 @@ async def fetch_one(conn: Connection, statement: str, *values: Any) -> asyncpg.R
     return row
 
 
+def _exactly(text: bytes) -> Any:
+    """The value of a JSON text, with integers of any size: totals have no limit.
+
+    orjson is quicker, but rounds integers beyond 64 bits.
+    """
+    return json.loads(text) if _BEYOND_64_BITS.search(text) else orjson.loads(text)
+
+
 async def _teach_json(conn: Any) -> None:
     """jsonb goes in and out as Python values; bytes that are JSON already go in as they are.
 
@@ -153,10 +194,16 @@ async def _teach_json(conn: Any) -> None:
         return b"\x01" + (value if isinstance(value, bytes) else orjson.dumps(value))
 
     def decode(binary: bytes) -> Any:
-        return orjson.loads(binary[1:])
+        return _exactly(binary[1:])
 
-    await conn.set_type_codec("jsonb", schema="pg_catalog", encoder=encode, decoder=decode, format="binary")
-    # json is what aggregates of totals come in: the standard library keeps integers of any size exact.
-    await conn.set_type_codec(
-        "json", schema="pg_catalog", encoder=orjson.dumps, decoder=json.loads, format="binary"
-    )
+    try:
+        await conn.set_type_codec(
+            "jsonb", schema="pg_catalog", encoder=encode, decoder=decode, format="binary"
+        )
+        await conn.set_type_codec(
+            "json", schema="pg_catalog", encoder=orjson.dumps, decoder=_exactly, format="binary"
+        )
+    except _COMPLAINTS as error:
+        if await _is_lost(conn, error):
+            raise asyncpg.ConnectionDoesNotExistError("the connection was lost") from error
+        raise

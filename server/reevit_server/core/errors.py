@@ -165,6 +165,12 @@ class Unprocessable(AppError):
     status = 422
 
 
+class TooMuchMetadata(Unprocessable):
+    """Metadata has at most 50 keys; unset some first, by sending an empty string."""
+
+    code = "too_much_metadata"
+
+
 class RateLimited(AppError):
     """Too many requests; wait as long as `Retry-After` says and send it again."""
 

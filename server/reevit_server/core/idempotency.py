@@ -181,7 +181,7 @@ async def erase(conn: Connection, scope: Scope, *, customer_id: str) -> None:
     )
 
 
-async def purge(conn: Connection, *, now: datetime, limit: int = 10_000) -> int:
+async def purge(conn: Connection, *, now: datetime, limit: int) -> int:
     """Deletes answers older than 72 hours, oldest first; how many. Call again while it returns `limit`."""
     status = await conn.execute(
         """

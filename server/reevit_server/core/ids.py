@@ -10,6 +10,11 @@ def new_id(prefix: str) -> str:
     return str(TypeID(prefix=prefix))
 
 
+def id_pattern(prefix: str) -> str:
+    """What every id with this prefix looks like: a UUID's 128 bits, five to a character."""
+    return rf"^{prefix}_[0-7][0-9a-hjkmnp-tv-z]{{25}}$"
+
+
 def new_request_id() -> str:
     """A request's name: random rather than sortable, because it is only ever looked up.
 

@@ -12,7 +12,8 @@ from iso4217 import Currency as Iso4217
 from pydantic import AfterValidator, Field, StrictInt, StringConstraints
 
 MAX_AMOUNT = 10**12 - 1
-_DECIMAL = re.compile(r"-?(?:[0-9]{1,15}(?:\.[0-9]{0,12})?|\.[0-9]{1,12})")
+# As many digits as money can have.
+_DECIMAL = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,12})?|\.[0-9]{1,12}")
 
 # The table also names what is no money of account: metals, test codes, bond units (exponent "N.A.").
 EXPONENTS: dict[str, int] = {
@@ -44,15 +45,19 @@ Currency = Annotated[
 ]
 
 
+class NotDecimal(ValueError):
+    """A text that is no plain decimal number."""
+
+
 def to_minor_units(text: str, currency: str) -> int:
     """An exact major amount such as `29.33` in minor units of `currency`.
 
-    Raises ValueError when the text is no plain decimal number or has more decimals than the currency;
-    nothing is ever rounded.
+    Raises NotDecimal when the text is no plain decimal number, and ValueError when it has more decimals than the
+    currency; nothing is ever rounded.
     """
     # A form of its own: Decimal would take 1e3, 1_000 and other scripts' digits, and round what is very long.
     if _DECIMAL.fullmatch(text) is None:
-        raise ValueError(f"{text[:40]!r} is not a decimal number such as 29.33")
+        raise NotDecimal(f"{text[:40]!r} is not a decimal number such as 29.33")
     minor = Decimal(text).scaleb(EXPONENTS[currency])
     if minor != minor.to_integral_value():
         raise ValueError(f"{text!r} has more decimals than {currency} ({EXPONENTS[currency]})")

@@ -17,6 +17,7 @@ from fastapi.routing import APIRoute
 from reevit_server.core import errors, json_schema
 from reevit_server.core.errors import AppError
 from reevit_server.core.idempotency import AnswerErased, KeyInUse, KeyReused
+from reevit_server.core.ids import id_pattern
 from reevit_server.core.paging import InvalidCursor
 from reevit_server.core.routing import permission_of
 
@@ -39,11 +40,7 @@ Codes = dict[str, str]  # a refusal's code: what it means
 
 def id_in_path(prefix: str) -> Any:
     """A path parameter that holds one of our ids. The pattern is told, not checked: no other id exists."""
-    return params.Path(pattern=_id_pattern(prefix), examples=[_example_id(prefix)])
-
-
-def _id_pattern(prefix: str) -> str:
-    return rf"^{prefix}_[0-7][0-9a-hjkmnp-tv-z]{{25}}$"
+    return params.Path(pattern=id_pattern(prefix), examples=[_example_id(prefix)])
 
 
 def _example_id(prefix: str) -> str:
@@ -177,11 +174,16 @@ def _rules(
     method: str, permission: str | None, parameters: list[dict[str, Any]], *, has_answer: bool
 ) -> dict[str, Codes]:
     """What the front of the house refuses on any door's behalf (`core/front.py`)."""
-    rules: list[type[AppError]] = [errors.ValidationError, errors.MalformedJson]
+    rules: list[type[AppError]] = [errors.ValidationError]
     if any(parameter["name"] == "cursor" for parameter in parameters):
         rules.append(InvalidCursor)
     if method not in _READS:
-        rules += [errors.RequestTimeout, errors.BodyTooLarge, errors.UnsupportedMediaType]
+        rules += [
+            errors.MalformedJson,
+            errors.RequestTimeout,
+            errors.BodyTooLarge,
+            errors.UnsupportedMediaType,
+        ]
     if permission is not None:
         rules += [errors.Unauthorized, errors.InsufficientScope, errors.OrgMismatch, errors.RateLimited]
         rules.append(errors.Unavailable)
@@ -277,7 +279,8 @@ def _error_schema() -> json_schema.Schema:
 _SHARED: dict[str, tuple[str, Codes]] = {
     name: next(iter(_by_status(*refused).items()))
     for name, refused in {
-        "Invalid": (errors.ValidationError, errors.MalformedJson),
+        "Invalid": (errors.ValidationError,),
+        "InvalidBody": (errors.ValidationError, errors.MalformedJson),
         "Unauthorized": (errors.Unauthorized,),
         "Forbidden": (errors.InsufficientScope, errors.OrgMismatch),
         "RequestTimeout": (errors.RequestTimeout,),
@@ -319,7 +322,7 @@ _PARAMETERS = {
     "OrgId": _header_parameter(
         "X-Org-Id",
         "Optional; must be the organization of the API key.",
-        pattern=_id_pattern("org"),
+        pattern=id_pattern("org"),
         examples=[_example_id("org")],
     ),
     "IdempotencyKey": _header_parameter(

@@ -10,7 +10,7 @@ import orjson
 from pydantic import BaseModel, ConfigDict, Field
 
 from reevit_server.core.errors import ValidationError
-from reevit_server.core.text import utc
+from reevit_server.core.text import IN_DIGITS, utc
 
 
 class InvalidCursor(ValidationError):
@@ -24,7 +24,7 @@ class PageQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    limit: Annotated[int, Field(ge=1, le=100)] = 20
+    limit: Annotated[int, Field(ge=1, le=100), IN_DIGITS] = 20
     cursor: Annotated[
         str | None,
         Field(
@@ -33,7 +33,9 @@ class PageQuery(BaseModel):
             json_schema_extra={"format": "cursor"},
         ),
     ] = None
-    offset: Annotated[int, Field(ge=0, le=10_000, description="For old clients; prefer `cursor`.")] = 0
+    offset: Annotated[
+        int, Field(ge=0, le=10_000, description="For old clients; prefer `cursor`."), IN_DIGITS
+    ] = 0
     include_total: Annotated[bool, Field(description="Count all rows too; slower on large lists.")] = False
 
     def after(self, order: str, kinds: Sequence[type]) -> list[Any] | None:

@@ -8,7 +8,7 @@ Why not FastAPI's own dispatch: an `external_id` may contain `/`, so that a path
 import inspect
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Annotated, Any, TypeVar, get_args, get_origin, get_type_hints
+from typing import Annotated, Any, get_args, get_origin, get_type_hints
 from urllib.parse import parse_qsl, unquote_to_bytes
 
 import pydantic
@@ -18,12 +18,10 @@ from fastapi.routing import APIRoute
 from reevit_server.core.answer import Answer
 from reevit_server.core.errors import MethodNotAllowed, RouteNotFound, ValidationError
 from reevit_server.core.http import Request
-from reevit_server.core.json import check_text
+from reevit_server.core.validation import validated
 
 _QUERY_PARAMETERS_MAX = 100
 _LISTED_NOUNS = ("payments", "subscriptions", "invoices")
-_Model = TypeVar("_Model", bound=pydantic.BaseModel)
-_RENAMED_CODES = {"missing": "required", "extra_forbidden": "unknown_field"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,35 +79,6 @@ def _unknown_parameter(name: str) -> ValidationError:
     return ValidationError.of(name, "unknown_field", f"`{name}` is not a parameter of this operation.")
 
 
-def validated(model: type[_Model], value: Any) -> _Model:
-    """`value` as a `model`. Raises ValidationError that names every fault."""
-    try:
-        return model.model_validate(value)
-    except pydantic.ValidationError as error:
-        raise invalid(error) from None
-
-
-def invalid(error: pydantic.ValidationError) -> ValidationError:
-    """A pydantic complaint in our words: every field that needs a change, and the first one as the message."""
-    fields = []
-    for fault in error.errors(include_url=False, include_input=False):
-        code = _RENAMED_CODES.get(fault["type"], fault["type"])
-        message = fault["msg"].removeprefix("Value error, ").rstrip(".")
-        if fault["type"] in ("model_type", "dict_type"):
-            message = "Write a JSON object"
-        if code == "unknown_field":
-            message = "There is no such field; check its spelling"
-        elif code == "required":
-            message = "This field is required"
-        fields.append(
-            {"field": ".".join(str(part) for part in fault["loc"]), "code": code, "message": message}
-        )
-    first = fields[0]
-    named = f"`{first['field']}`: {first['message']}." if first["field"] else f"{first['message']}."
-    more = f" ({len(fields) - 1} more in details.fields.)" if len(fields) > 1 else ""
-    return ValidationError(named + more, fields=fields)
-
-
 @dataclass(slots=True)
 class _Node:
     static: dict[str, "_Node"] = field(default_factory=dict)
@@ -151,7 +120,7 @@ class Routes:
         door = node.doors.get("GET" if method == "HEAD" else method)
         if door is None:
             refusal = MethodNotAllowed()
-            allowed = ", ".join(sorted(node.doors))
+            allowed = ", ".join(sorted({*node.doors, *(("HEAD",) if "GET" in node.doors else ())}))
             refusal.headers = ((b"allow", allowed.encode()),)
             raise refusal
         return door, [_decoded(value) for value in values]
@@ -181,7 +150,10 @@ def _decoded(segment: str) -> str:
         text = unquote_to_bytes(segment.encode("latin-1")).decode()
     except UnicodeDecodeError:
         raise ValidationError("The address is not valid UTF-8; percent-encode it as UTF-8.") from None
-    check_text(text)
+    if "\0" in text:
+        raise ValidationError(
+            "The address holds a NUL character (%00), which nothing is named by; leave it out."
+        )
     return text
 
 
@@ -197,13 +169,14 @@ def parse_query(raw: bytes) -> list[tuple[str, str]]:
             errors="strict",
             max_num_fields=_QUERY_PARAMETERS_MAX,
         )
-        for pair in pairs:
-            for text in pair:
-                check_text(text)
     except UnicodeDecodeError:
         raise ValidationError("The query string is not valid UTF-8; percent-encode it as UTF-8.") from None
     except ValueError:
         raise ValidationError(f"More than {_QUERY_PARAMETERS_MAX} query parameters; send fewer.") from None
+    for name, value in pairs:
+        if "\0" in name or "\0" in value:
+            message = "A NUL character (%00) cannot be stored; leave it out."
+            raise ValidationError.of(name, "nul_character", message)
     return pairs
 
 

@@ -18,7 +18,7 @@ import pydantic
 from reevit_server.core import json as strict_json
 from reevit_server.core.database import Row
 from reevit_server.core.errors import MalformedJson
-from reevit_server.core.routing import invalid
+from reevit_server.core.validation import invalid
 
 Format = Literal["csv", "jsonl"]
 FORMATS: dict[str, Format] = {".csv": "csv", ".jsonl": "jsonl", ".ndjson": "jsonl"}

@@ -1,4 +1,8 @@
-"""The kinds of text that requests carry: how long, which characters, and what to say when they are not."""
+"""The kinds of text that requests carry: how long, which characters, and what to say when they are not.
+
+What people read must have something to see. What only names a thing for programs (an external_id, a reference) is
+kept byte for byte, whatever it looks like; a description may say anything, or nothing.
+"""
 
 import re
 from collections.abc import Mapping
@@ -15,13 +19,23 @@ from pydantic import (
     StrictInt,
     StringConstraints,
 )
+from pydantic_core import PydanticCustomError
 
 # Category Cc. They have no place in a name or an id, and would travel on into headers and terminals.
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_CONTROLS = r"\u0000-\u001f\u007f-\u009f"
+# White space, characters that only format, and letters that are blank.
+_BLANKS = (
+    r"\u0020\u00a0\u00ad\u115f\u1160\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164"
+    r"\ufeff\uffa0"
+)
+_CONTROL = re.compile(f"[{_CONTROLS}]")
+_SEEN = re.compile(f"[^{_CONTROLS}{_BLANKS}]")
 _RFC3339 = re.compile(r"\d{4}-\d{2}-\d{2}[Tt ]\d{2}:\d{2}:\d{2}(\.\d{1,9})?([Zz]|[+-]\d{2}:\d{2})")
-NO_CONTROL = Field(json_schema_extra={"pattern": r"^[^\u0000-\u001f\u007f-\u009f]*$"})
+_NO_CONTROL = Field(json_schema_extra={"pattern": f"^[^{_CONTROLS}]*$"})
+_VISIBLE = Field(json_schema_extra={"pattern": f"^[^{_CONTROLS}]*{_SEEN.pattern}[^{_CONTROLS}]*$"})
 
 METADATA_KEYS_MAX = 50
+_INTEGER = re.compile("-?[0-9]+")
 
 
 def without_control(text: str) -> str:
@@ -30,6 +44,14 @@ def without_control(text: str) -> str:
         raise ValueError(
             f"Control characters are not allowed (U+{ord(found[0]):04X} at position {found.start()})"
         )
+    return text
+
+
+def visible(text: str) -> str:
+    """The text, if it stays on its line and there is anything to see in it."""
+    without_control(text)
+    if _SEEN.search(text) is None:
+        raise ValueError("There is nothing to see in this; write at least one visible character")
     return text
 
 
@@ -45,18 +67,43 @@ def in_the_form(pattern: str, otherwise: str) -> AfterValidator:
     return AfterValidator(check)
 
 
-# Strings on one line: tags and methods; ids of others, names and references.
+def _digits(value: Any) -> Any:
+    """Pydantic alone would also read 1_0, 1.0 and a 1 with spaces around it."""
+    if isinstance(value, str) and _INTEGER.fullmatch(value) is None:
+        raise PydanticCustomError("int_parsing", "Write an integer in digits, such as 20")
+    return value
+
+
+# For an integer in an address, where everything is text. After its bounds, which a schema would not tell otherwise.
+IN_DIGITS = BeforeValidator(_digits)
+
+# Names that people read, of customers; of organizations and keys. Nobody sees white space around one: it is dropped.
+Name = Annotated[
+    str,
+    StringConstraints(strict=True, min_length=1, max_length=255),
+    AfterValidator(visible),
+    AfterValidator(str.strip),
+    _VISIBLE,
+]
+ShortName = Annotated[
+    str,
+    StringConstraints(strict=True, min_length=1, max_length=200),
+    AfterValidator(visible),
+    AfterValidator(str.strip),
+    _VISIBLE,
+]
+# Strings on one line: tags and methods, which are compared as they are; ids of others and references.
 Word = Annotated[
     str,
     StringConstraints(strict=True, min_length=1, max_length=64),
-    AfterValidator(without_control),
-    NO_CONTROL,
+    AfterValidator(visible),
+    _VISIBLE,
 ]
 Line = Annotated[
     str,
     StringConstraints(strict=True, min_length=1, max_length=255),
     AfterValidator(without_control),
-    NO_CONTROL,
+    _NO_CONTROL,
 ]
 Text = Annotated[str, StringConstraints(strict=True, max_length=1000)]
 
@@ -71,7 +118,7 @@ MetadataKey = Annotated[
     str,
     StringConstraints(strict=True, min_length=1, max_length=40),
     AfterValidator(without_control),
-    NO_CONTROL,
+    _NO_CONTROL,
 ]
 
 

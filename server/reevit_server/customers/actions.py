@@ -10,6 +10,7 @@ from reevit_server import events
 from reevit_server.core import idempotency
 from reevit_server.core.answer import to_json
 from reevit_server.core.database import Connection, Row
+from reevit_server.core.errors import TooMuchMetadata, Unavailable
 from reevit_server.core.ids import new_id
 from reevit_server.core.scope import Scope
 from reevit_server.core.text import METADATA_KEYS_MAX, merged, same
@@ -21,7 +22,6 @@ from reevit_server.customers.errors import (
     ExternalIdTaken,
     IdentityRequired,
     TooManyTags,
-    TooMuchMetadata,
     UnknownCustomer,
 )
 from reevit_server.customers.models import (
@@ -42,6 +42,8 @@ from reevit_server.customers.schemas import (
     PayerOut,
 )
 
+# Somebody may be quicker to create a customer, and delete it again before we have found it.
+_TRIES = 5
 _PROFILE = ("external_id", "email", "phone", "name", "tags", "metadata")
 
 
@@ -56,8 +58,8 @@ async def create(conn: Connection, scope: Scope, new: CustomerCreate, *, now: da
     if customer is not None:
         return customer
     assert new.external_id is not None, "only an external_id can be taken"
-    taken_by = await store.find(conn, scope, ExternalId(new.external_id))
-    raise ExternalIdTaken(**({"customer_id": taken_by["id"]} if taken_by else {}))
+    await _check_free(conn, scope, new.external_id)
+    raise ExternalIdTaken
 
 
 async def get(conn: Connection, scope: Scope, ref: CustomerRef) -> asyncpg.Record:
@@ -89,29 +91,32 @@ async def get_or_create_payer(
     Only the external_id identifies: families share phones, and an e-mail address is no proof of anything. An
     existing profile is left as it is.
     """
-    if details.external_id is not None:
-        found = await store.find_payer(conn, scope, ExternalId(details.external_id))
-        if found is not None:
-            return Payer(**found)
-    created = await _insert(conn, scope, details.model_dump(), now=now)
-    if created is not None:
-        return _payer(created)
-    assert details.external_id is not None, "only an external_id can be taken"
-    return await get_payer(conn, scope, ExternalId(details.external_id))  # somebody was quicker
+    for _ in range(_TRIES):
+        if details.external_id is not None:
+            found = await store.find_payer(conn, scope, ExternalId(details.external_id))
+            if found is not None:
+                return Payer(**found)
+        created = await _insert(conn, scope, details.model_dump(), now=now)
+        if created is not None:
+            return _payer(created)
+        assert details.external_id is not None, "only an external_id can be taken"
+    raise _come_and_gone()
 
 
 async def upsert(
     conn: Connection, scope: Scope, external_id: str, given: CustomerUpsert, *, now: datetime
 ) -> Upserted:
     """The customer with this external_id, created or updated; fields left out of `given` stay as they are."""
-    ref = ExternalId(external_id)
-    stored = await store.find_for_update(conn, scope, ref)
-    if stored is None:
-        created = await _insert(conn, scope, {**given.model_dump(), "external_id": external_id}, now=now)
+    new = {**given.model_dump(), "external_id": external_id}
+    for _ in range(_TRIES):
+        stored = await store.find_for_update(conn, scope, ExternalId(external_id))
+        if stored is not None:
+            changed = await _change(conn, scope, stored, _given(stored, given), now=now)
+            return Upserted(changed, created=False)
+        created = await _insert(conn, scope, new, now=now)
         if created is not None:
             return Upserted(created, created=True)
-        stored = _existing(await store.find_for_update(conn, scope, ref))  # somebody was quicker
-    return Upserted(await _change(conn, scope, stored, _given(stored, given), now=now), created=False)
+    raise _come_and_gone()
 
 
 async def update(
@@ -176,6 +181,10 @@ def _existing(row: asyncpg.Record | None) -> asyncpg.Record:
     if row["deleted_at"] is not None:
         raise CustomerDeleted
     return row
+
+
+def _come_and_gone() -> Unavailable:
+    return Unavailable("This customer is being created and deleted all the time; send the request again.")
 
 
 def _payer(row: Row) -> Payer:

@@ -6,9 +6,10 @@ from fastapi import APIRouter, Query
 
 from reevit_server.core.answer import Answer, no_content, reply
 from reevit_server.core.database import Connection
+from reevit_server.core.errors import TooMuchMetadata
 from reevit_server.core.http import Call
 from reevit_server.core.openapi import refusals
-from reevit_server.core.routing import validated
+from reevit_server.core.validation import validated
 from reevit_server.customers import actions, select
 from reevit_server.customers.errors import (
     CustomerNotFound,
@@ -16,7 +17,6 @@ from reevit_server.customers.errors import (
     ExternalIdTaken,
     IdentityRequired,
     TooManyTags,
-    TooMuchMetadata,
 )
 from reevit_server.customers.models import CustomerRef, ExternalId
 from reevit_server.customers.refs import ExternalIdInPath, by_either_id

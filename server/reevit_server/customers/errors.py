@@ -43,9 +43,3 @@ class TooManyTags(Unprocessable):
     """A customer has at most 50 tags; remove some first."""
 
     code = "too_many_tags"
-
-
-class TooMuchMetadata(Unprocessable):
-    """Metadata has at most 50 keys; unset some first, by sending an empty string."""
-
-    code = "too_much_metadata"

@@ -6,8 +6,6 @@ from reevit_server.core import bulk
 from reevit_server.core.database import Connection, Row
 from reevit_server.core.scope import Scope
 
-_BATCH_ROWS = 1000
-
 
 async def metadata_keys(conn: Connection, scope: Scope) -> list[str]:
     """Every metadata key in use: the columns of a CSV."""
@@ -39,7 +37,7 @@ async def rows(conn: Connection, scope: Scope) -> AsyncIterator[Row]:
         """,
         scope.org_id,
         scope.mode,
-        prefetch=_BATCH_ROWS,
+        prefetch=bulk.FETCHED_ROWS,
     )
     async for row in cursor:
         yield row

@@ -14,11 +14,12 @@ import orjson
 from reevit_server.core import bulk
 from reevit_server.core.bulk import Loaded, Overtaken
 from reevit_server.core.database import Connection, Row
-from reevit_server.core.ids import new_id
+from reevit_server.core.errors import TooMuchMetadata
+from reevit_server.core.ids import id_pattern, new_id
 from reevit_server.core.scope import Scope
 from reevit_server.core.tabular import Fields, Refusal, validated
 from reevit_server.core.text import METADATA_KEYS_MAX, merged
-from reevit_server.customers.errors import CustomerDeleted, TooMuchMetadata
+from reevit_server.customers.errors import CustomerDeleted
 from reevit_server.customers.models import search_terms
 from reevit_server.customers.schemas import CustomerUpsert, ExternalIdText
 
@@ -30,7 +31,7 @@ FIELDS = Fields(
     maps=("metadata",),
 )
 COUNTS = ("created", "updated", "unchanged")
-_OUR_ID = re.compile(r"cus_[0-9a-z]{26}")
+_OUR_ID = re.compile(id_pattern("cus"))
 _BRIEF = "id, external_id, deleted_at"
 _WHOLE = f"{_BRIEF}, email, phone, name, tags, metadata"
 _PROFILE = ("email", "phone", "name", "tags", "metadata")

@@ -19,7 +19,7 @@ from reevit_server.core.database import Row
 from reevit_server.core.money import Currency
 from reevit_server.core.paging import Page, PageQuery
 from reevit_server.core.scope import Mode
-from reevit_server.core.text import Instant, Line, Metadata, MetadataValue, Word
+from reevit_server.core.text import IN_DIGITS, Instant, Line, Metadata, MetadataValue, Name, Word
 from reevit_server.customers.models import TAGS_MAX, Payer, without_repeats
 
 SubscriptionStatus = Literal["none", "active", "past_due", "paused", "canceled"]
@@ -66,7 +66,6 @@ Phone = Annotated[
         examples=["+233501234567"],
     ),
 ]
-Name = Annotated[Line, Field(examples=["Ada Lovelace"])]
 Tags = Annotated[
     list[Word],
     AfterValidator(without_repeats),
@@ -106,7 +105,7 @@ class CustomerDetails(BaseModel):
     external_id: ExternalIdText | None = None
     email: Email | None = None
     phone: Phone | None = None
-    name: Name | None = None
+    name: Annotated[Name | None, Field(examples=["Ada Lovelace"])] = None
 
     @model_validator(mode="after")
     def _identified(self) -> Self:
@@ -131,7 +130,7 @@ class CustomerUpsert(BaseModel):
 
     email: Email | None = None
     phone: Phone | None = None
-    name: Name | None = None
+    name: Annotated[Name | None, Field(examples=["Ada Lovelace"])] = None
     tags: Tags | None = None
     metadata: Metadata | None = None
 
@@ -282,7 +281,7 @@ class CustomerQuery(PageQuery):
     created_after: Instant | None = None
     created_before: Instant | None = None
     min_spent: Annotated[
-        int | None, Field(ge=0, le=2**63 - 1, description="In minor units of `currency`.")
+        int | None, Field(ge=0, le=2**63 - 1, description="In minor units of `currency`."), IN_DIGITS
     ] = None
     currency: Annotated[
         Currency | None,

@@ -40,11 +40,15 @@ async def insert(
 
 
 async def erase(conn: Connection, scope: Scope, *, customer_id: str) -> None:
-    """Takes a person out of every event that told of it; ids, amounts and dates stay."""
+    """Takes a person out of every event that told of it; ids, amounts, dates and who did it stay.
+
+    A reason is free text, which may well name whom it was about.
+    """
     await conn.execute(
         """
         UPDATE events
-        SET data = CASE
+        SET reason = NULL,
+            data = CASE
                 WHEN subject_id = customer_id THEN jsonb_build_object('id', subject_id)
                 ELSE data || jsonb_build_object('customer', jsonb_build_object('id', customer_id))
                           || jsonb_build_object('external_customer_id', NULL)

@@ -14,14 +14,13 @@ import asyncpg
 from reevit_server import customers, events
 from reevit_server.core.answer import to_json
 from reevit_server.core.database import Connection
-from reevit_server.core.errors import ValidationError
+from reevit_server.core.errors import TooMuchMetadata, ValidationError
 from reevit_server.core.ids import new_id
 from reevit_server.core.scope import Scope
 from reevit_server.core.text import METADATA_KEYS_MAX, merged, same
 from reevit_server.payments import models, refunds, store
 from reevit_server.payments.errors import (
     ClientSecretWrong,
-    MetadataTooLarge,
     PaymentNotFound,
     ProviderNotAvailable,
     ReferenceTaken,
@@ -118,7 +117,7 @@ async def update_intent(
 ) -> asyncpg.Record:
     """Changes what a payment says before it is charged (again).
 
-    Raises PaymentNotFound, WrongPaymentState, UnknownCustomer, ReferenceTaken, MetadataTooLarge.
+    Raises PaymentNotFound, WrongPaymentState, UnknownCustomer, ReferenceTaken, TooMuchMetadata.
     """
     stored = await _locked(conn, scope, id, models.EDITABLE, "changed")
     _check_chargeable(stored)
@@ -129,7 +128,7 @@ async def update_intent(
     if "metadata" in sent:
         fields["metadata"] = merged(stored["metadata"], patch.metadata)
         if len(fields["metadata"]) > METADATA_KEYS_MAX:
-            raise MetadataTooLarge
+            raise TooMuchMetadata
     if sent & {"customer_id", "external_customer_id", "customer"}:
         named = await _payer_of(conn, scope, patch, now=now)
         fields["customer_id"] = named and named.id

@@ -8,6 +8,7 @@ from fastapi import APIRouter, Query
 from reevit_server import customers
 from reevit_server.core.answer import Answer, reply
 from reevit_server.core.database import Connection
+from reevit_server.core.errors import TooMuchMetadata
 from reevit_server.core.http import Call
 from reevit_server.core.openapi import id_in_path, refusals
 from reevit_server.core.paging import PageQuery, cut
@@ -16,7 +17,6 @@ from reevit_server.payments import actions, store
 from reevit_server.payments import refunds as refund_store
 from reevit_server.payments.errors import (
     ClientSecretWrong,
-    MetadataTooLarge,
     PaymentNotFound,
     ProviderNotAvailable,
     ReferenceTaken,
@@ -92,7 +92,7 @@ async def create_payment_intent(call: Call, new: IntentCreate) -> Answer:
     "/v1/payments/intents/{payment_id}",
     response_model=PaymentOut,
     responses=refusals(
-        PaymentNotFound, WrongPaymentState, customers.UnknownCustomer, ReferenceTaken, MetadataTooLarge
+        PaymentNotFound, WrongPaymentState, customers.UnknownCustomer, ReferenceTaken, TooMuchMetadata
     ),
 )
 async def update_payment_intent(call: Call, payment_id: PaymentId, patch: IntentPatch) -> Answer:

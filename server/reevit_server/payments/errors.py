@@ -39,12 +39,6 @@ class ProviderNotAvailable(Unprocessable):
     code = "provider_not_available"
 
 
-class MetadataTooLarge(Unprocessable):
-    """Metadata has at most 50 keys; unset some first, by sending an empty string."""
-
-    code = "too_much_metadata"
-
-
 class UnknownSandboxScenario(Unprocessable):
     """The sandbox knows succeed, fail, fail:<code>, requires_action, processing and timeout."""
 

@@ -6,7 +6,6 @@ from reevit_server.core import bulk
 from reevit_server.core.database import Connection, Row
 from reevit_server.core.scope import Scope
 
-_BATCH_ROWS = 1000
 # What is still under way, or was given up before any money moved, is no history.
 _SETTLED = "p.status IN ('succeeded', 'failed', 'partially_refunded', 'refunded')"
 
@@ -47,7 +46,7 @@ async def rows(conn: Connection, scope: Scope) -> AsyncIterator[Row]:
         """,
         scope.org_id,
         scope.mode,
-        prefetch=_BATCH_ROWS,
+        prefetch=bulk.FETCHED_ROWS,
     )
     async for row in cursor:
         yield row

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, StrictInt, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 
-from reevit_server.core.money import MAX_AMOUNT, Currency, to_minor_units
+from reevit_server.core.money import MAX_AMOUNT, Currency, NotDecimal, to_minor_units
 from reevit_server.core.tabular import Fault, Fields, RowRefused, validated
 from reevit_server.core.text import Instant, Line, Metadata, Text, Word
 from reevit_server.payments.models import CAPTURED
@@ -33,8 +33,6 @@ FIELDS = Fields(
     maps=("metadata",),
 )
 
-# As many digits as money can have: Decimal would also take 1e9, 1_000 and what is too long to stay exact.
-_MAJOR = re.compile(r"[0-9]{1,12}(\.[0-9]{1,12})?|\.[0-9]{1,12}")
 _MINOR = re.compile(r"[0-9]{1,15}")
 _WHEN = re.compile(
     r"[0-9]{8}|[0-9]{4}-[0-9]{2}-[0-9]{2}"
@@ -144,11 +142,13 @@ def _minor_amount(value: Any) -> Any:
 
 def _major_amount(value: Any, currency: str) -> int:
     text = str(value).strip()
-    if type(value) not in (str, int, Decimal) or not _MAJOR.fullmatch(text):
-        reason = "{text} is no amount; write it with digits and a decimal point only, such as 1234.50"
-        raise PydanticCustomError("not_an_amount", reason, {"text": repr(text)})
     try:
+        if type(value) not in (str, int, Decimal):
+            raise NotDecimal
         return to_minor_units(text, currency)
+    except NotDecimal:
+        reason = "{text} is no amount; write it with digits and a decimal point only, such as 1234.50"
+        raise PydanticCustomError("not_an_amount", reason, {"text": repr(text)}) from None
     except ValueError as error:
         raise PydanticCustomError("too_many_decimals", "{reason}", {"reason": str(error)}) from None
 

@@ -16,7 +16,7 @@ from reevit_server import customers
 from reevit_server.core import bulk
 from reevit_server.core.bulk import Loaded
 from reevit_server.core.database import Connection, Row
-from reevit_server.core.ids import new_id
+from reevit_server.core.ids import id_pattern, new_id
 from reevit_server.core.scope import Scope
 from reevit_server.core.tabular import Fault, Refusal
 from reevit_server.core.text import merged
@@ -25,7 +25,7 @@ from reevit_server.payments.importing import FIELDS, PaymentRow, parse
 from reevit_server.payments.models import CAPTURED
 
 COUNTS = ("created", "already_there", "customers_opened")
-_OUR_ID = re.compile(r"pay_[0-9a-z]{26}")
+_OUR_ID = re.compile(id_pattern("pay"))
 _PAYMENT = """
     org_id mode id customer_id amount amount_refunded currency status method country reference description metadata
     provider provider_ref_id fee_amount failure_code failure_message source occurred_at succeeded_at

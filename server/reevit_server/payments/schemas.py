@@ -3,8 +3,17 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    StringConstraints,
+    model_validator,
+)
 
+from reevit_server.core.countries import COUNTRIES
 from reevit_server.core.database import Row
 from reevit_server.core.money import MAX_AMOUNT, Amount, Currency
 from reevit_server.core.paging import Page, PageQuery
@@ -23,14 +32,26 @@ PaymentStatus = Literal[
     "refunded",
 ]
 Source = Literal["api", "checkout", "payment_link", "subscription", "import"]
-_COUNTRY = "^[A-Z]{2}$"
 _OUTCOME = "^(succeed|succeeded|cancel|canceled|failed|fail(:[a-z][a-z0-9_]{0,63})?)$"
+
+
+def _known_country(code: str) -> str:
+    if code not in COUNTRIES:
+        raise ValueError(
+            "This is not a country of ISO 3166-1; write its two letters in upper case, such as GH, NG or KE"
+        )
+    return code
+
 
 Country = Annotated[
     str,
     StringConstraints(strict=True),
-    in_the_form(_COUNTRY, "Write a country as two upper-case letters of ISO 3166, such as GH"),
-    Field(description="ISO 3166-1 alpha-2.", examples=["GH"], json_schema_extra={"pattern": _COUNTRY}),
+    AfterValidator(_known_country),
+    Field(
+        description="ISO 3166-1 alpha-2 in upper case.",
+        examples=["GH"],
+        json_schema_extra={"format": "iso-3166-1-alpha-2", "pattern": "^[A-Z]{2}$"},
+    ),
 ]
 Method = Annotated[Word, Field(description="For example card, mobile_money, bank_transfer.")]
 Reference = Annotated[Line, Field(description="Your own name of this payment; one reference is one payment.")]

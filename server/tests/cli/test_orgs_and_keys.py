@@ -1,5 +1,6 @@
 """`reevit orgs` and `reevit keys`: the operator's way in, whether or not a server runs."""
 
+import asyncio
 import json
 import shutil
 import sys
@@ -8,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import asyncpg
 import httpx
 import pytest
 
@@ -132,7 +134,28 @@ def test_keys_are_made_listed_and_revoked(run: Run):
     }
 
 
-@pytest.mark.parametrize("name", ["", "x" * 201])
+def test_all_keys_are_listed_however_many(run: Run, empty_dsn: str):
+    org = run("orgs", "create", "Shop", "--json").json["org_id"]
+
+    async def make_keys() -> None:
+        conn = await asyncpg.connect(empty_dsn)
+        await conn.execute(
+            """
+            INSERT INTO api_keys (org_id, mode, id, public_id, secret_sha256, scopes, created_at)
+            SELECT $1, 'test', 'key_' || n, lpad(n::text, 12, '0'), sha256(n::text::bytea), '{customers:read}', now()
+            FROM generate_series(1, 2000) AS n
+            """,
+            org,
+        )
+        await conn.close()
+
+    asyncio.run(make_keys())
+    listed = [key["id"] for key in run("keys", "list", "--org", org, "--json").lines]
+    assert len(listed) == len(set(listed)) == 2001
+    assert {f"key_{number}" for number in range(1, 2001)} < set(listed)
+
+
+@pytest.mark.parametrize("name", ["", "x" * 201, " ", "till\x1b[2J"])
 def test_a_key_gets_a_name_of_1_to_200_characters_or_none(run: Run, name: str):
     org = run("orgs", "create", "Shop", "--json").json["org_id"]
     said = run("keys", "create", "--org", org, "--name", name)

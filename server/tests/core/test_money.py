@@ -5,7 +5,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import TypeAdapter, ValidationError
 
-from reevit_server.core.money import EXPONENTS, MAX_AMOUNT, Amount, Currency, to_major_units, to_minor_units
+from reevit_server.core.money import (
+    EXPONENTS,
+    MAX_AMOUNT,
+    Amount,
+    Currency,
+    NotDecimal,
+    to_major_units,
+    to_minor_units,
+)
 
 _CURRENCIES = st.sampled_from(sorted(EXPONENTS))
 _AMOUNT = TypeAdapter(Amount)
@@ -39,7 +47,7 @@ def test_minor_units_come_back_exactly_from_major_ones(currency: str, amount: in
     ("text", "currency", "minor"),
     [
         *(("29.33", "GHS", 2933), ("29.3", "GHS", 2930), ("29", "GHS", 2900), ("0.29", "GHS", 29)),
-        *(("1000", "XOF", 1000), ("1000.0", "XOF", 1000), ("1.234", "KWD", 1234), ("-5.00", "GHS", -500)),
+        *(("1000", "XOF", 1000), ("1000.0", "XOF", 1000), ("1.234", "KWD", 1234)),
         ("9999999999.99", "GHS", MAX_AMOUNT),
     ],
 )
@@ -48,22 +56,19 @@ def test_a_major_amount_is_read_exactly(text: str, currency: str, minor: int):
 
 
 @pytest.mark.parametrize(
-    ("text", "currency"),
-    [
-        *(("29.333", "GHS"), ("0.5", "XOF"), ("1.2345", "KWD"), ("0.001", "GHS")),
-        *(
-            ("", "GHS"),
-            ("abc", "GHS"),
-            ("1,000.00", "GHS"),
-            ("NaN", "GHS"),
-            ("Infinity", "GHS"),
-            ("sNaN", "GHS"),
-        ),
-    ],
+    ("text", "currency"), [("29.333", "GHS"), ("0.5", "XOF"), ("1.2345", "KWD"), ("0.001", "GHS")]
 )
-def test_an_amount_that_would_need_rounding_or_is_no_number_is_refused(text: str, currency: str):
-    with pytest.raises(ValueError, match=currency if "." in text and "," not in text else "is not a"):
+def test_an_amount_that_would_need_rounding_is_refused(text: str, currency: str):
+    with pytest.raises(ValueError, match=f"more decimals than {currency}"):
         to_minor_units(text, currency)
+
+
+@pytest.mark.parametrize(
+    "text", ["", ".", "5.", "-5.00", "+5", "abc", "1,000.00", "NaN", "Infinity", "sNaN", "1" * 13]
+)
+def test_what_is_no_plain_number_is_refused(text: str):
+    with pytest.raises(NotDecimal):
+        to_minor_units(text, "GHS")
 
 
 @pytest.mark.parametrize("value", [1.0, True, "1", None, 0, -1, MAX_AMOUNT + 1])

@@ -92,6 +92,13 @@ async def test_a_customer_needs_an_identity(db: Database, merchant: Merchant, bo
         ("phone", "+999501234567"),
         ("name", ""),
         ("name", "x" * 256),
+        ("name", "x" * 255 + " "),
+        ("name", " "),
+        ("name", "\u3000\u00a0"),
+        ("name", "\u200b"),
+        ("name", "\u3164"),
+        ("name", "Ada\n"),
+        ("tags", ["vip", "  "]),
         ("tags", [f"tag {number}" for number in range(51)]),
         ("tags", ["x" * 65]),
         ("tags", [""]),
@@ -177,3 +184,18 @@ async def test_repeating_a_creation_with_its_key_creates_nobody_else(db: Databas
     assert (again.status_code, again.content) == (201, first.content)
     assert again.headers["idempotent-replayed"] == "true"
     assert await count_events(db, merchant) == 1
+
+
+async def test_white_space_around_a_name_is_dropped_and_what_names_a_thing_is_kept_byte_for_byte(
+    merchant: Merchant,
+):
+    kept = {"external_id": " ", "tags": [" vip", "vip "], "metadata": {" ": " "}}
+    customer = created(await merchant.test.post("/v1/customers", json={"name": " Ada\u3000L. ", **kept}))
+    assert customer.items() >= {**kept, "name": "Ada\u3000L."}.items()
+    by_external_id = await merchant.test.get("/v1/customers/lookup", params={"external_id": " "})
+    assert ok(by_external_id)["id"] == customer["id"]
+    address = f"/v1/customers/{customer['id']}"
+    refused(await merchant.test.patch(address, json={"name": "  "}), 400, "validation_error")
+    assert ok(await merchant.test.patch(address, json={"name": "\u200aAda "}))["name"] == "Ada"
+    payment = await merchant.payment(reference=" ", description=" ", external_customer_id=" ")
+    assert (payment["reference"], payment["description"]) == (" ", " ")

@@ -2,6 +2,7 @@
 
 import asyncio
 
+import asyncpg
 import pytest
 
 from reevit_server.core.database import Database
@@ -97,3 +98,46 @@ async def test_after_a_deletion_the_next_upsert_creates_somebody_new(merchant: M
     second = created(await merchant.test.put(ADDRESS, json={}))
     assert second["id"] != first["id"]
     assert (second["name"], second["tags"], second["metadata"]) == (None, [], {})
+
+
+@pytest.mark.parametrize("by", ["upsert", "payment"])
+async def test_who_was_quicker_and_is_deleted_at_once_is_created_again(merchant: Merchant, dsn: str, by: str):
+    """The others' customer is in the way of ours, and gone when we look for it: as if it had never been there."""
+    asked = (
+        merchant.test.put(ADDRESS, json={"name": "Ada"})
+        if by == "upsert"
+        else merchant.test.post(
+            "/v1/payments",
+            json={"amount": 1, "currency": "GHS", "customer": {"external_id": "usr_1", "name": "Ada"}},
+        )
+    )
+    quicker, deleter = await asyncpg.connect(dsn), await asyncpg.connect(dsn)
+    async with quicker.transaction():
+        await quicker.execute(_INSERT, merchant.org_id, "cus_theirs")
+        answer = asyncio.create_task(asked)
+        await _blocked(quicker, 1)
+        deleting = asyncio.create_task(deleter.execute(_INSERT + _OR_DELETE, merchant.org_id, "cus_unused"))
+        await _blocked(quicker, 2)
+    created(await answer)
+    await deleting
+    await quicker.close()
+    await deleter.close()
+
+
+_INSERT = """
+    INSERT INTO customers (org_id, mode, id, external_id, created_at, updated_at)
+    VALUES ($1, 'test', $2, 'usr_1', now(), now())
+"""
+_OR_DELETE = """
+    ON CONFLICT ON CONSTRAINT customers_external_id_taken DO UPDATE SET external_id = NULL, deleted_at = now()
+"""
+
+
+async def _blocked(holder: asyncpg.Connection, number: int) -> None:
+    """Waits until so many wait for what this connection holds."""
+    waiting = (
+        "SELECT count(*) FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))"
+    )
+    async with asyncio.timeout(10):
+        while await holder.fetchval(waiting) < number:  # noqa: ASYNC110 - it happens in the server
+            await asyncio.sleep(0.01)

@@ -131,3 +131,31 @@ async def test_an_erasure_is_told_without_the_person(db: Database, merchant: Mer
         customer["id"],
         {"id": customer["id"]},
     )
+
+
+async def test_why_something_was_done_is_forgotten_too_but_not_who_did_it(db: Database, merchant: Merchant):
+    """A reason is free text, such as "Adaline asked for it"; only that of the erasure itself is kept."""
+
+    def told(reason: str) -> dict[str, str]:
+        return {"X-Reason": reason, "X-Actor-Id": "till-7"}
+
+    send = merchant.test
+    customer = created(await send.post("/v1/customers", json=ADA, headers=told("Adaline Eightyeight rang")))
+    zoe = created(await send.post("/v1/customers", json={"name": "Zoe"}, headers=told("Zoe rang")))
+    paid = {**MONEY, "customer_id": customer["id"]}
+    payment = created(await send.post("/v1/payments", json=paid, headers=told("for Adaline Eightyeight")))
+    path = f"/v1/payments/{payment['id']}/refund"
+    created(await send.post(path, json={"amount": 1}, headers=told("Adaline Eightyeight sent it back")))
+    deleted = await send.delete(f"/v1/customers/{customer['id']}", headers=told("request 17"))
+    assert deleted.status_code == 204
+    assert await traces(db, merchant.scope, list(ADA.values())) == {}
+    about_her = [
+        *await events_of(db, merchant, customer["id"]),
+        *await events_of(db, merchant, payment["id"]),
+    ]
+    assert [(event["reason"], event["actor_id"]) for event in about_her] == [
+        (None, "till-7"),
+        ("request 17", "till-7"),
+        *[(None, "till-7")] * 3,
+    ]
+    assert [event["reason"] for event in await events_of(db, merchant, zoe["id"])] == ["Zoe rang"]

@@ -10,18 +10,18 @@ from tests.makers import Api, Merchant, ok, refused
 @pytest.mark.parametrize(
     ("method", "path", "allowed"),
     [
-        ("DELETE", "/v1/customers", "GET, POST"),
-        ("PUT", "/v1/customers", "GET, POST"),
-        ("OPTIONS", "/v1/customers", "GET, POST"),
-        ("BREW", "/v1/customers", "GET, POST"),
-        ("POST", "/v1/customers/cus_1", "DELETE, GET, PATCH"),
-        ("POST", "/v1/customers/external/usr_1", "DELETE, GET, PATCH, PUT"),
-        ("DELETE", "/v1/payments/pay_1", "GET"),
+        ("DELETE", "/v1/customers", "GET, HEAD, POST"),
+        ("PUT", "/v1/customers", "GET, HEAD, POST"),
+        ("OPTIONS", "/v1/customers", "GET, HEAD, POST"),
+        ("BREW", "/v1/customers", "GET, HEAD, POST"),
+        ("POST", "/v1/customers/cus_1", "DELETE, GET, HEAD, PATCH"),
+        ("POST", "/v1/customers/external/usr_1", "DELETE, GET, HEAD, PATCH, PUT"),
+        ("DELETE", "/v1/payments/pay_1", "GET, HEAD"),
         ("GET", "/v1/payments/pay_1/refund", "POST"),
         ("HEAD", "/v1/payments/pay_1/refund", "POST"),
         ("GET", "/v1/api-keys/key_1", "DELETE"),
-        ("POST", "/healthz", "GET"),
-        ("POST", "/metrics", "GET"),
+        ("POST", "/healthz", "GET, HEAD"),
+        ("POST", "/metrics", "GET, HEAD"),
     ],
 )
 async def test_a_wrong_method_is_told_the_right_ones(
@@ -68,8 +68,8 @@ async def test_an_address_holds_text_that_can_be_stored(merchant: Merchant, db: 
     method = "DELETE" if "tags" in path else "GET"
     async with nothing_stored(db, merchant):
         response = await merchant.test.request(method, path)
-    body = refused(response, 400, response.json()["code"])
-    assert body["error"] == "validation_error"
+    body = refused(response, 400, "validation_error")
+    assert ("NUL" if "%00" in path else "UTF-8") in body["message"]
 
 
 @pytest.mark.parametrize("external_id", ["x" * 256, "a%07b", "%C2%85", "a%0Ab"])

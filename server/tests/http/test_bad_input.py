@@ -263,7 +263,7 @@ async def test_an_id_of_yours_is_a_line_of_1_to_255_characters(
 @pytest.mark.parametrize(
     ("field", "value"),
     [
-        *(("country", value) for value in ("gh", "GHA", "G", "", "G1", 7)),
+        *(("country", value) for value in ("gh", "GHA", "G", "", "G1", "ZZ", "XX", "UK", "AC", 7)),
         *(("method", value) for value in ("", "x" * 65, "card\n", 7)),
         *(("description", value) for value in ("x" * 1001, 7, ["a"])),
         *(("provider", value) for value in ("stripe", "SANDBOX", "", 7)),

@@ -285,17 +285,17 @@ async def test_keys_are_kept_72_hours_and_then_forgotten(merchant: Merchant, db:
     first = await merchant.test.post("/v1/payments", json=_PAYMENT, headers=keyed("old"))
     hours = timedelta(hours=1)
     async with db.transaction() as conn:
-        await idempotency.purge(conn, now=utc_now() + 71 * hours)
+        await idempotency.purge(conn, now=utc_now() + 71 * hours, limit=10_000)
     assert is_replay(await merchant.test.post("/v1/payments", json=_PAYMENT, headers=keyed("old")), first)
     async with db.transaction() as conn:
-        assert await idempotency.purge(conn, now=utc_now() + 73 * hours) >= 1
+        assert await idempotency.purge(conn, now=utc_now() + 73 * hours, limit=10_000) >= 1
     again = created(await merchant.test.post("/v1/payments", json=_PAYMENT, headers=keyed("old")))
     assert again["id"] != first.json()["id"]
 
 
 async def test_old_keys_are_purged_oldest_first_in_batches(merchant: Merchant, db: Database):
     async with db.transaction() as conn:
-        while await idempotency.purge(conn, now=utc_now() + timedelta(hours=73)):
+        while await idempotency.purge(conn, now=utc_now() + timedelta(hours=73), limit=10_000):
             pass
     for number in range(5):
         await merchant.test.post("/v1/customers", json={"name": "Ada"}, headers=keyed(f"k{number}"))

@@ -5,6 +5,7 @@ import phonenumbers
 import schemathesis
 from hypothesis import strategies as st
 
+from reevit_server.core.countries import COUNTRIES
 from reevit_server.core.money import EXPONENTS
 
 _NUMBERS = sorted(
@@ -17,6 +18,7 @@ _NUMBERS = sorted(
 def register() -> None:
     schemathesis.openapi.format("e164", st.sampled_from(_NUMBERS))
     schemathesis.openapi.format("iso-4217", st.sampled_from(sorted(EXPONENTS)))
+    schemathesis.openapi.format("iso-3166-1-alpha-2", st.sampled_from(sorted(COUNTRIES)))
     # A cursor is of one list in one order: `fit` puts a real one in the place of this.
     schemathesis.openapi.format("cursor", st.just("WyJjdXJzb3IiXQ"))
 

@@ -4,6 +4,7 @@ import asyncio
 
 import pytest
 
+from reevit_server.core.countries import COUNTRIES
 from reevit_server.core.database import Database
 from tests.events.recorded import count_events, events_of, types_of
 from tests.makers import Merchant, created, ok, refused
@@ -243,3 +244,12 @@ async def test_repeating_a_payment_with_its_key_pays_once(db: Database, merchant
     refused(other, 422, "idempotency_key_reused")
     assert ok(await merchant.test.get(f"/v1/customers/{customer['id']}"))["payment_count"] == 1
     assert len(await events_of(db, merchant, first.json()["id"])) == 2
+
+
+@pytest.mark.parametrize("country", ["NG", "TF", "XK"])
+async def test_a_country_is_one_of_iso_3166(merchant: Merchant, country: str):
+    assert (await merchant.payment(country=country))["country"] == country
+
+
+def test_there_are_the_249_countries_of_iso_3166_and_kosovo():
+    assert len(COUNTRIES) == 250

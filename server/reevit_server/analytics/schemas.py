@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from reevit_server.core.money import Currency
 from reevit_server.core.paging import Page, PageQuery
-from reevit_server.core.text import IN_DIGITS, Instant, Word
+from reevit_server.core.text import IN_DIGITS, Bound, Word
 from reevit_server.customers import CustomerOut, TotalsOut
 from reevit_server.payments import PaymentOut, RefundOut
 
@@ -22,8 +22,8 @@ class TopQuery(BaseModel):
     metric: Metric = "lifetime_value"
     currency: Annotated[Currency | None, Field(description="Default: the organization's.")] = None
     period: Annotated[Period | None, Field(description="The last so many days; default: all.")] = None
-    from_: Annotated[Instant | None, Field(alias="from", description="Instead of a period.")] = None
-    to: Annotated[Instant | None, Field(description="Up to, not including; default: now.")] = None
+    from_: Annotated[Bound | None, Field(alias="from", description="Instead of a period.")] = None
+    to: Annotated[Bound | None, Field(description="Up to, not including; default: now.")] = None
     tag: Annotated[list[Word] | None, Field(max_length=50, description="Repeatable; all must match.")] = None
 
     @model_validator(mode="after")
@@ -55,7 +55,7 @@ class ValueQuery(PageQuery):
     explain: Annotated[
         bool, Field(description="List every payment and refund that adds up to the totals.")
     ] = False
-    as_of: Annotated[Instant | None, Field(description="The totals as they stood at this instant.")] = None
+    as_of: Annotated[Bound | None, Field(description="The totals as they stood at this instant.")] = None
     currency: Annotated[Currency | None, Field(description="Only this currency.")] = None
 
     @model_validator(mode="after")
@@ -114,8 +114,8 @@ class StatsQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     currency: Currency | None = None
-    created_after: Instant | None = None
-    created_before: Instant | None = None
+    created_after: Bound | None = None
+    created_before: Bound | None = None
 
 
 class CurrencyStatsOut(BaseModel):

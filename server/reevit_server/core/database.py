@@ -3,7 +3,7 @@
 import json
 import re
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, Protocol, Self
 
 import asyncpg
@@ -140,6 +140,9 @@ class _Borrowed:
 
     async def __aexit__(self, _: object, error: BaseException | None, __: object) -> None:
         lost = isinstance(error, _COMPLAINTS) and await _is_lost(self._conn, error)
+        if lost or isinstance(error, asyncpg.PostgresConnectionError):
+            with suppress(asyncpg.InterfaceError):  # the pool has taken it away already
+                self._conn.terminate()  # or giving it back would begin with a ROLLBACK, and fail
         await self._pool.release(self._conn)
         if lost:
             raise asyncpg.ConnectionDoesNotExistError("the connection was lost") from error

@@ -164,6 +164,17 @@ def utc(value: datetime) -> datetime:
 
 
 Instant = Annotated[datetime, BeforeValidator(_rfc3339), AfterValidator(utc)]
+_FIRST, _LAST = datetime(2, 1, 1, tzinfo=UTC), datetime(9998, 12, 31, tzinfo=UTC)
+
+
+def _within_reach(value: datetime) -> datetime:
+    if value.tzinfo is None or 2 <= value.year <= 9998:
+        return utc(value)
+    return _FIRST if value.year < 2 else _LAST
+
+
+# An instant to compare with: one beyond all that can be stored is as good as the last that can.
+Bound = Annotated[datetime, BeforeValidator(_rfc3339), AfterValidator(_within_reach)]
 
 
 def merged(stored: Mapping[str, Any], given: Mapping[str, Any] | None) -> dict[str, Any]:

@@ -19,7 +19,7 @@ from reevit_server.core.database import Row
 from reevit_server.core.money import Currency
 from reevit_server.core.paging import Page, PageQuery
 from reevit_server.core.scope import Mode
-from reevit_server.core.text import IN_DIGITS, Instant, Line, Metadata, MetadataValue, Name, Word
+from reevit_server.core.text import IN_DIGITS, Bound, Line, Metadata, MetadataValue, Name, Word
 from reevit_server.customers.models import TAGS_MAX, Payer, without_repeats
 
 SubscriptionStatus = Literal["none", "active", "past_due", "paused", "canceled"]
@@ -278,8 +278,8 @@ class CustomerQuery(PageQuery):
             json_schema_extra={"pattern": r"[\p{L}\p{N}]"},
         ),
     ] = None
-    created_after: Instant | None = None
-    created_before: Instant | None = None
+    created_after: Bound | None = None
+    created_before: Bound | None = None
     min_spent: Annotated[
         int | None, Field(ge=0, le=2**63 - 1, description="In minor units of `currency`."), IN_DIGITS
     ] = None

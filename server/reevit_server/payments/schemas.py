@@ -18,7 +18,7 @@ from reevit_server.core.database import Row
 from reevit_server.core.money import MAX_AMOUNT, Amount, Currency
 from reevit_server.core.paging import Page, PageQuery
 from reevit_server.core.scope import Mode
-from reevit_server.core.text import Instant, Line, Metadata, MetadataValue, Text, Word, in_the_form
+from reevit_server.core.text import Bound, Instant, Line, Metadata, MetadataValue, Text, Word, in_the_form
 from reevit_server.customers import CustomerDetails, PayerOut
 
 PaymentStatus = Literal[
@@ -308,5 +308,5 @@ class PaymentQuery(HistoryQuery):
     external_customer_id: Annotated[str | None, Field(max_length=255)] = None
     currency: Currency | None = None
     reference: Annotated[str | None, Field(max_length=255)] = None
-    created_after: Instant | None = None
-    created_before: Instant | None = None
+    created_after: Bound | None = None
+    created_before: Bound | None = None

@@ -169,6 +169,8 @@ async def test_by_time_of_creation(merchant: Merchant):
     assert await found(merchant, created_before=second) == {"Ada"}
     assert await found(merchant, created_after=second, created_before=second) == set()
     assert await found(merchant, created_after="2100-01-01T00:00:00+05:30") == set()
+    assert await found(merchant, created_after="0001-01-01T00:00:00+05:30") == {"Ada", "Zoe", "Eve"}
+    assert await found(merchant, created_before="9999-12-31T23:59:59-05:30") == {"Ada", "Zoe", "Eve"}
     for odd in ("yesterday", "2026-01-31", "1769851800", "2026-02-30T00:00:00Z"):
         refused(
             await merchant.test.get("/v1/customers", params={"created_after": odd}), 400, "validation_error"

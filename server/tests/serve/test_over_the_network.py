@@ -95,7 +95,7 @@ def test_headers_survive_the_way(client: httpx.Client):
     head = client.head("/v1/customers")
     assert (head.status_code, head.content) == (200, b"")
     wrong = client.put("/v1/customers")
-    assert wrong.headers["allow"] == "GET, POST"
+    assert wrong.headers["allow"] == "GET, HEAD, POST"
 
 
 def test_a_request_that_is_no_http_takes_nobody_down(client: httpx.Client, server: Server):

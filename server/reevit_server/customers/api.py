@@ -2,7 +2,7 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Query
+from fastapi import APIRouter, Path, Query
 
 from reevit_server.core.answer import Answer, no_content, reply
 from reevit_server.core.database import Connection
@@ -131,7 +131,11 @@ async def add_customer_tags(call: Call, customer: CustomerRef, given: TagsAdd) -
 
 
 @by_either_id(router, "DELETE", "/tags/{tag}", response_model=CustomerOut)
-async def remove_customer_tag(call: Call, customer: CustomerRef, tag: str) -> Answer:
+async def remove_customer_tag(
+    call: Call,
+    customer: CustomerRef,
+    tag: Annotated[str, Path(description="As it was written, percent-encoded.", examples=["premium"])],
+) -> Answer:
     """Remove a tag. It need not be there."""
 
     async def deed(conn: Connection) -> Answer:

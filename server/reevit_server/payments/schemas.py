@@ -196,7 +196,15 @@ class Nothing(BaseModel):
 class ConfirmQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
-    client_secret: Annotated[str, Field(min_length=1, max_length=200)]
+    client_secret: Annotated[
+        str,
+        Field(
+            min_length=1,
+            max_length=200,
+            description="From the answer that created the intent.",
+            examples=[f"pay_01jd8w3v5qe2rvkz6n0c4m8x7a_secret_{'0123456789abcdef' * 3}"],
+        ),
+    ]
 
 
 class RefundCreate(BaseModel):

@@ -368,7 +368,7 @@ def _curl(
     address = f"{_EXAMPLE_ADDRESS}{path}{'?' if query else ''}{query}"
     sent = (body or {}).get("examples", [{}])[0]
     verb = "" if method == "GET" or (method == "POST" and sent) else f"-X {method} "
-    lines = [f'curl {verb}"{address}"' if re.search(r"[?$]", address) else f"curl {verb}{address}"]
+    lines = [f'curl {verb}"{address}"' if "?" in address else f"curl {verb}{address}"]
     if needs_key:
         lines.append('-H "X-Reevit-Key: $KEY"')
     if sent:
@@ -381,9 +381,8 @@ def _curl(
 
 
 def _example(parameter: dict[str, Any]) -> str:
-    """A value to show; where the document has none, a shell variable."""
-    examples = parameter["schema"].get("examples")
-    return str(examples[0]) if examples else f"${parameter['name'].upper()}"
+    """A value to show: whatever must be in an address has one in the document."""
+    return str(parameter["schema"]["examples"][0])
 
 
 def _slug(title: str) -> str:

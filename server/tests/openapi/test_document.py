@@ -175,6 +175,15 @@ def test_nothing_is_told_of_what_it_is_built_with():
     )
 
 
+def test_whatever_must_be_in_an_address_has_an_example():
+    for path, operations in DOCUMENT["paths"].items():
+        for method, operation in operations.items():
+            for parameter in map(seen, operation.get("parameters", ())):
+                if parameter["required"]:
+                    where = f"{method} {path}: {parameter['name']}"
+                    assert parameter["schema"].get("examples"), f"{where} needs an example"
+
+
 def codes(operation: dict[str, Any], status: str) -> set[str]:
     """The refusals that an operation documents under a status."""
     schema = seen(operation["responses"][status])["content"]["application/json"]["schema"]

@@ -185,7 +185,7 @@ def test_blank_lines_part_paragraphs_and_dashes_make_lists():
         ("lookup_customer", ['curl "http://localhost:8000/v1/customers/lookup?external_id=usr_1234" \\']),
         ("delete_customer", ["curl -X DELETE http://localhost:8000/v1/customers/cus_"]),
         ("confirm_payment", ["curl -X POST http://localhost:8000/v1/payments/pay_"]),
-        ("confirm_payment_intent", ["confirm-intent?client_secret=$CLIENT_SECRET"]),
+        ("confirm_payment_intent", ["confirm-intent?client_secret=pay_01jd8w3v5qe2rvkz6n0c4m8x7a_secret_"]),
         ("healthz", ["curl http://localhost:8000/healthz</code>", "Needs no API key."]),
     ],
 )

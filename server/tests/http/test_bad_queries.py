@@ -82,14 +82,13 @@ async def test_a_list_parameter_is_what_it_says(merchant: Merchant, path: str, q
                 "0000-01-01T00:00:00Z",
                 "2026-13-01T00:00:00Z",
                 "2026-02-30T00:00:00Z",
-                "0001-01-01T00:00:00+23:59",
                 "2026-01-31T09:30:00+99:99",
                 "2026-01-31T09:30:00 Z",
             )
         ),
         *(
             (f"created_before={quote(value)}", "created_before")
-            for value in ("tomorrow", "9999-12-31T23:59:59-23:59")
+            for value in ("tomorrow", "9999-12-31T23:59:60-24:00")
         ),
         *((f"min_spent={value}", "min_spent") for value in ("-1", "x", "1.5", "", "9223372036854775808")),
         *((f"min_spent={value}", "min_spent") for value in NO_INTEGERS),

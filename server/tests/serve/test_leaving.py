@@ -11,7 +11,7 @@ import pytest
 from tests.makers import ok, refused
 from tests.running import Server, serving, wait_until
 
-_DRAIN = 3
+_DRAIN = 5
 
 
 @pytest.fixture(params=[1, 2], ids=["1 worker", "2 workers"])
@@ -35,7 +35,7 @@ def test_readyz_turns_503_and_requests_are_served_until_connections_are_refused(
         assert "connection" not in client.get("/readyz").headers
         told_at = time.monotonic()
         server.process.send_signal(signal.SIGTERM)
-        wait_until(lambda: not any(ready(server) for _ in range(8)), 1)
+        wait_until(lambda: not any(ready(server) for _ in range(24)), 3)
         while time.monotonic() < told_at + _DRAIN - 0.5:
             refusal = get(server, "/readyz")
             assert "about to stop" in refused(refusal, 503, "unavailable")["message"]

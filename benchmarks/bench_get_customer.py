@@ -10,9 +10,8 @@ from worlds import Gets, customer_id, fill
 
 CUSTOMERS = 10_000
 LIMITED_BY = (
-    "the pool: taking and giving back a connection costs more than the statement's own work on the client (58"
-    " against 23 µs of CPU, one after another), on both sides; then rendering (8 µs), key, route and metrics."
-    " Other work shared the two cores during this run, which the spread shows."
+    "the pool: taking and giving back a connection costs more than the statement's own work on the client (58 "
+    "against 23 µs of CPU, one after another), on both sides; then rendering (8 µs), key, route and metrics."
 )
 
 

@@ -17,8 +17,9 @@ from worlds import BUSIEST, MEASURED, Gets, customer_id, fill
 
 AIM = 1.3
 LIMITED_BY = (
-    "windowed rankings read the day sums of their window; everything else reads as many index entries as it "
-    "returns rows."
+    "rankings of a window add up its days: 31,000 customer-days in the last 30, 390,000 in the last 365. A search reads "
+    "the 2,000 newest customers before it asks the index of words, which is as many in any larger world. Everything "
+    "else reads as many index entries as it returns rows."
 )
 _SECONDS_MAX = 1.0  # of a turn: there are many questions, and one answer takes a millisecond or two
 
@@ -58,7 +59,7 @@ READS = {
     "payments": Read("/v1/payments"),
     "customers": Read("/v1/customers"),
     "customers by total_spent": Read("/v1/customers?sort_by=total_spent"),
-    "search, one e-mail": Read("/v1/customers?search=buyer77@example.com"),
+    "search, one e-mail": Read("/v1/customers?search=buyer77@example.com", promised=False),
     "search, a first name": Read("/v1/customers?search=ama", promised=False),
 }
 

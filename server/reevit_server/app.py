@@ -13,17 +13,19 @@ from reevit_server.core.front import Front
 from reevit_server.core.rate_limit import RateLimiter
 from reevit_server.core.routing import Routes
 from reevit_server.customers.api import router as customers
+from reevit_server.events.api import router as events
 from reevit_server.payments.api import router as payments
 from reevit_server.settings import Settings
 from reevit_server.web import reference
 
-ROUTERS = (customers, payments, analytics, api_keys, probes.router)
+ROUTERS = (customers, payments, analytics, events, api_keys, probes.router)
 
 
 TAGS = {
     "customers": "One profile for each of your customers, found by your own id or by ours.",
     "payments": "Money that comes in, and money that goes back.",
     "analytics": "Who your best customers are, what each is worth, and what happened.",
+    "events": "What happened, change by change, in the last 30 days.",
     "api keys": "Who may call, and what they may do.",
     "operations": "For the machines that watch this one. No API key is needed.",
 }

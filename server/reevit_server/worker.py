@@ -9,6 +9,7 @@ from typing import NamedTuple
 import asyncpg
 import structlog
 
+from reevit_server import events
 from reevit_server.core import idempotency, lifeline, logs
 from reevit_server.core.clock import utc_now
 from reevit_server.core.database import LOST_CONNECTION, Database
@@ -27,7 +28,10 @@ class Duty(NamedTuple):
     run: Callable[..., Awaitable[int]]
 
 
-EVERY = (Duty("idempotency_keys.purge", timedelta(hours=1), idempotency.purge),)
+EVERY = (
+    Duty("idempotency_keys.purge", timedelta(hours=1), idempotency.purge),
+    Duty("events.purge", timedelta(hours=1), events.purge),
+)
 
 
 async def keep(db: Database, duty: Duty, clock: Callable[[], datetime]) -> None:

@@ -40,10 +40,11 @@ Codes = dict[str, str]  # a refusal's code: what it means
 
 def id_in_path(prefix: str) -> Any:
     """A path parameter that holds one of our ids. The pattern is told, not checked: no other id exists."""
-    return params.Path(pattern=id_pattern(prefix), examples=[_example_id(prefix)])
+    return params.Path(pattern=id_pattern(prefix), examples=[example_id(prefix)])
 
 
-def _example_id(prefix: str) -> str:
+def example_id(prefix: str) -> str:
+    """An id with this prefix that nothing has."""
     return f"{prefix}_01jd8w3v5qe2rvkz6n0c4m8x7a"
 
 
@@ -323,7 +324,7 @@ _PARAMETERS = {
         "X-Org-Id",
         "Optional; must be the organization of the API key.",
         pattern=id_pattern("org"),
-        examples=[_example_id("org")],
+        examples=[example_id("org")],
     ),
     "IdempotencyKey": _header_parameter(
         "Idempotency-Key",

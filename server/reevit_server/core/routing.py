@@ -231,4 +231,6 @@ def permission_of(method: str, template: str) -> str | None:
     segments = path.removeprefix("sandbox/").replace("-", "_").split("/")
     # A customer's payments are payments: the last word that is a noun of its own decides.
     noun = segments[-1] if segments[-1] in _LISTED_NOUNS else segments[0]
+    if noun == "events":
+        noun = "webhooks"  # which tell of nothing else
     return f"{noun}:{'read' if method in ('GET', 'HEAD') else 'write'}"

@@ -1,5 +1,5 @@
 """Events: one per change, written in the change's own transaction."""
 
-from reevit_server.events.actions import Change, erase, record
+from reevit_server.events.actions import Change, erase, purge, record
 
-__all__ = ["Change", "erase", "record"]
+__all__ = ["Change", "erase", "purge", "record"]

@@ -3,8 +3,14 @@
 from collections.abc import Sequence
 from datetime import datetime
 
+import asyncpg
+
 from reevit_server.core.database import Connection
 from reevit_server.core.scope import Scope
+from reevit_server.core.where import Where, page
+from reevit_server.events.schemas import EventQuery
+
+_COLUMNS = "e.id, e.org_id, e.mode, e.type, e.subject_id, e.data, e.actor_id, e.reason, e.created_at"
 
 
 async def insert(
@@ -59,3 +65,68 @@ async def erase(conn: Connection, scope: Scope, *, customer_id: str) -> None:
         scope.mode,
         customer_id,
     )
+
+
+async def find(conn: Connection, scope: Scope, *, id: str) -> asyncpg.Record | None:
+    return await conn.fetchrow(
+        f"SELECT {_COLUMNS} FROM events AS e WHERE e.org_id = $1 AND e.mode = $2 AND e.id = $3",
+        scope.org_id,
+        scope.mode,
+        id,
+    )
+
+
+async def select(
+    conn: Connection, scope: Scope, query: EventQuery, *, after: str | None
+) -> list[asyncpg.Record]:
+    """Newest first; one row more than the page."""
+    where = _where(scope, query)
+    where.add_if("e.id < {}", after)
+    return list(
+        await conn.fetch(
+            f"""
+            SELECT {_COLUMNS}
+            FROM events AS e
+            WHERE {where}
+            ORDER BY e.id DESC
+            {page(query.limit + 1, offset=query.offset)}
+            """,
+            *where.values,
+        )
+    )
+
+
+async def count(conn: Connection, scope: Scope, query: EventQuery) -> int:
+    where = _where(scope, query)
+    total: int = await conn.fetchval(f"SELECT count(*) FROM events AS e WHERE {where}", *where.values)
+    return total
+
+
+def _where(scope: Scope, query: EventQuery) -> Where:
+    where = Where(scope.org_id, scope.mode)
+    where.add("e.org_id = $1 AND e.mode = $2")
+    if query.type is not None and query.type.endswith(".*"):
+        where.add("starts_with(e.type, {})", query.type.removesuffix("*"))
+    else:
+        where.add_if("e.type = {}", query.type)
+    where.add_if("e.customer_id = {}", query.customer_id)
+    where.add_if(
+        "e.customer_id = (SELECT id FROM customers WHERE org_id = $1 AND mode = $2 AND external_id = {})",
+        query.external_customer_id,
+    )
+    where.add_if("e.created_at >= {}", query.created_after)
+    where.add_if("e.created_at < {}", query.created_before)
+    return where
+
+
+async def purge(conn: Connection, *, before: datetime, limit: int) -> int:
+    """Deletes events from before that instant; how many, at most `limit`."""
+    status = await conn.execute(
+        """
+        DELETE FROM events
+        WHERE (org_id, mode, id) IN (SELECT org_id, mode, id FROM events WHERE created_at < $1 LIMIT $2)
+        """,
+        before,
+        limit,
+    )
+    return int(status.rsplit(" ", 1)[1])

@@ -56,6 +56,13 @@ class Shop:
             "/v1/payments/intents", amount=10_000, currency="GHS", customer_id=self.customer()["id"]
         )
 
+    def event(self) -> dict[str, Any]:
+        self.customer()
+        answer = self.send("GET", "/v1/events", params={"limit": 1})
+        assert answer.status_code == 200, answer.text
+        event: dict[str, Any] = answer.json()["events"][0]
+        return event
+
     def api_key(self) -> dict[str, Any]:
         return self.make("/v1/api-keys", name="spare", scopes=["customers:read"])
 
@@ -64,6 +71,7 @@ class Shop:
 IN_PATH: dict[str, Callable[[Shop], str]] = {
     "customer_id": lambda shop: shop.customer()["id"],
     "payment_id": lambda shop: shop.payment()["id"],
+    "event_id": lambda shop: shop.event()["id"],
     "key_id": lambda shop: shop.api_key()["id"],
 }
 # ... and for the operations that need a payment in another state than succeeded.

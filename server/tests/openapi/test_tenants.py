@@ -15,7 +15,7 @@ from reevit_server.app import describe
 from reevit_server.core.clock import utc_now
 from reevit_server.core.database import Database
 from reevit_server.core.scope import Scope
-from tests.makers import Api, Merchant, created, refused
+from tests.makers import Api, Merchant, created, ok, refused
 
 
 @dataclass(frozen=True)
@@ -75,6 +75,7 @@ UNKNOWN = {
     "customer_id": "cus_01jd8w3v5qe2rvkz6n0c4m8x7a",
     "external_id": "usr_nobody",
     "payment_id": "pay_01jd8w3v5qe2rvkz6n0c4m8x7a",
+    "event_id": "evt_01jd8w3v5qe2rvkz6n0c4m8x7a",
     "key_id": "key_01jd8w3v5qe2rvkz6n0c4m8x7a",
     "tag": "vip",
     "client_secret": "wrong",
@@ -101,12 +102,14 @@ async def objects_of(owner: Merchant, operation: Operation) -> dict[str, str]:
     customer = await owner.customer(external_id="kö/1", tags=["vip"])
     pay = PAYMENTS.get(operation.id.removesuffix("_by_external_id"))
     payment = await (pay(owner) if pay else owner.payment(customer_id=customer["id"]))
+    event = ok(await owner.test.get("/v1/events?limit=1"))["events"][0]
     key = created(await owner.test.post("/v1/api-keys", json={"name": "spare"}))
     return {
         "customer_id": customer["id"],
         "external_id": customer["external_id"],
         "payment_id": payment["id"],
         "client_secret": payment["client_secret"] or "",
+        "event_id": event["id"],
         "key_id": key["id"],
         "tag": "vip",
     }
@@ -186,7 +189,7 @@ async def test_what_names_nothing_sees_and_changes_nothing_of_others(
     assert await ledger(db, merchant) == before
     if stranger == "another organization":
         assert merchant.org_id not in answer.text
-    for name in ("customer_id", "payment_id", "key_id"):
+    for name in ("customer_id", "payment_id", "event_id", "key_id"):
         assert values[name] not in answer.text
 
 

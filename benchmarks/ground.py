@@ -21,6 +21,7 @@ import psutil
 from reevit_server.cli.orgs import create_with_keys
 from reevit_server.core import embedded, migrations
 from reevit_server.core.database import Database
+from reevit_server.core.sealing import new_master_key
 
 _HERE = Path(__file__).resolve().parent
 _STARTING_SECONDS_MAX = 60
@@ -149,7 +150,7 @@ def app(merchant: Merchant) -> Iterator[Server]:
     """The product, as an operator runs it: `reevit serve --workers 1`, without a rate limit."""
     port = _free_port()
     command = [reevit(), "serve", "--workers", "1", "--port", str(port), "--database-url", merchant.dsn]
-    with _running(command, port, {"REEVIT_RATE_LIMIT": "0"}) as server:
+    with _running(command, port, {"REEVIT_RATE_LIMIT": "0", "REEVIT_MASTER_KEY": new_master_key()}) as server:
         yield server
 
 

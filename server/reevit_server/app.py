@@ -12,6 +12,7 @@ from reevit_server.core.database import Database
 from reevit_server.core.front import Front
 from reevit_server.core.rate_limit import RateLimiter
 from reevit_server.core.routing import Routes
+from reevit_server.core.sealing import Sealer
 from reevit_server.customers.api import router as customers
 from reevit_server.events.api import router as events
 from reevit_server.payments.api import router as payments
@@ -38,6 +39,7 @@ def describe() -> dict[str, Any]:
 
 def create_app(settings: Settings, dsn: str, *, now: Callable[[], datetime] = clock.utc_now) -> Front:
     """The whole API as an ASGI application on the database `dsn`; `now` is the time it lives in."""
+    assert settings.master_key is not None, "who starts the server sees to it"
 
     async def open_database() -> Database:
         return await Database.open(dsn, connections_max=settings.database_connections)
@@ -48,6 +50,7 @@ def create_app(settings: Settings, dsn: str, *, now: Callable[[], datetime] = cl
         open_database=open_database,
         authenticate=Authenticator(),
         rate_limiter=RateLimiter(settings.rate_limit / settings.workers),
+        sealer=Sealer(settings.master_key),
         clock=now,
         log_requests=settings.log_requests,
     )

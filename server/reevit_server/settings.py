@@ -3,6 +3,8 @@
 `docs/settings.md` lists each (a test sees to that).
 """
 
+import base64
+import binascii
 from collections.abc import Mapping
 from ipaddress import ip_address
 from pathlib import Path
@@ -24,6 +26,16 @@ def _ip_address(text: str) -> str:
         raise ValueError("Write an IP address, such as 127.0.0.1, 0.0.0.0 or ::") from None
 
 
+def key_of_32_bytes(text: str | None) -> str | None:
+    """The text, if it is 32 bytes in base64. Raises ValueError."""
+    try:
+        if text is None or len(base64.b64decode(text, validate=True)) == 32:
+            return text
+    except binascii.Error:
+        pass
+    raise ValueError("Write 32 random bytes in base64; `openssl rand -base64 32` makes some")
+
+
 class Settings(BaseModel):
     """Everything that can be set, with its default."""
 
@@ -35,6 +47,11 @@ class Settings(BaseModel):
     database_url: Annotated[
         str | None,
         Field(pattern=r"^postgres(ql)?://", description="A PostgreSQL (15 or newer) to use instead."),
+    ] = None
+    master_key: Annotated[
+        str | None,
+        AfterValidator(key_of_32_bytes),
+        Field(repr=False, description="32 random bytes in base64; seals the secrets in the database."),
     ] = None
     host: Annotated[str, AfterValidator(_ip_address), Field(description="Address to listen on.")] = (
         "127.0.0.1"

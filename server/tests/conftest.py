@@ -20,7 +20,7 @@ from reevit_server.core import embedded, migrations
 from reevit_server.core.database import Database
 from reevit_server.settings import Settings
 from tests import run_folder
-from tests.makers import Api, Merchant, make_merchant
+from tests.makers import MASTER_KEY, Api, Merchant, make_merchant
 
 settings.register_profile(
     "reevit", deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
@@ -85,7 +85,9 @@ async def db(dsn: str) -> AsyncIterator[Database]:
 @pytest.fixture(scope="session")
 async def api(dsn: str) -> AsyncIterator[Api]:
     """The application, started; requests reach it without a network."""
-    async with Api(create_app(Settings(rate_limit=0, database_connections=20), dsn)) as started:
+    async with Api(
+        create_app(Settings(master_key=MASTER_KEY, rate_limit=0, database_connections=20), dsn)
+    ) as started:
         yield started
 
 

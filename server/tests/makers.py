@@ -1,6 +1,7 @@
 """Makers of what tests need: the running application, merchants, and the JSON they would send."""
 
 import asyncio
+import base64
 import itertools
 from dataclasses import dataclass
 from typing import Any, Self
@@ -15,6 +16,8 @@ from reevit_server.core.scope import Scope
 from tests.openapi import conformance
 
 _numbers = itertools.count(1)
+
+MASTER_KEY = base64.b64encode(bytes(range(32))).decode()
 
 
 class Api:

@@ -18,6 +18,7 @@ from typing import IO, Any
 import httpx
 
 from reevit_server.core import embedded
+from tests.makers import MASTER_KEY
 
 REEVIT = str(Path(sys.executable).parent / "reevit")
 _SOURCES = Path(embedded.__file__).parents[2]
@@ -36,7 +37,7 @@ os.execv(sys.argv[1], sys.argv[1:])
 def environment(**settings: str) -> dict[str, str]:
     """Ours without the settings somebody may have in it, and with these."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith("REEVIT_")}
-    return {**kept, "PYTHONPATH": str(_SOURCES), **settings}
+    return {**kept, "PYTHONPATH": str(_SOURCES), "REEVIT_MASTER_KEY": MASTER_KEY, **settings}
 
 
 def start(command: list[str], **options: Any) -> subprocess.Popen[Any]:

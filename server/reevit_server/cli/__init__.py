@@ -10,6 +10,7 @@ from reevit_server.cli.port import CannotListenError
 from reevit_server.core.embedded import EmbeddedPostgresError
 from reevit_server.core.errors import AppError
 from reevit_server.core.migrations import MigrationError
+from reevit_server.core.sealing import WrongMasterKey
 from reevit_server.settings import SettingsError
 
 cli = typer.Typer(
@@ -40,5 +41,12 @@ def main() -> None:
         UnreachableDatabase,
     ) as error:
         sys.exit(fail(str(error)))
+    except WrongMasterKey:
+        sys.exit(
+            fail(
+                "The secrets in this database were sealed with another master key. Set REEVIT_MASTER_KEY to "
+                "that one; with the embedded database, put its file master.key back into the data directory."
+            )
+        )
     except AppError as error:
         sys.exit(fail(error.message))

@@ -20,7 +20,8 @@ from reevit_server.cli.connection import DatabaseUrl, DataDir, database, dsn, se
 from reevit_server.cli.orgs import create_with_keys
 from reevit_server.cli.port import only_listener
 from reevit_server.core import embedded, logs
-from reevit_server.settings import PREFIX, Settings
+from reevit_server.core.sealing import Sealer, master_key_in
+from reevit_server.settings import PREFIX, Settings, SettingsError, key_of_32_bytes
 
 _DRAIN_SECONDS = 25
 _RESTART_SECONDS = 1
@@ -43,6 +44,7 @@ def serve(
     logs.configure(chosen.log_format)
     signal.signal(signal.SIGTERM, _leave)  # until Granian takes it over
     with only_listener(chosen.host, chosen.port), dsn(chosen) as address:
+        chosen = _with_master_key(chosen)
         asyncio.run(_prepare(chosen, address, demo=demo))
         _pass_on(chosen, address)
         with _background(None if chosen.database_url else chosen.data_dir):
@@ -67,9 +69,28 @@ def _leave(*_: object) -> None:
     sys.exit(0)
 
 
+def _with_master_key(chosen: Settings) -> Settings:
+    """The embedded start keeps one beside its data; who brings a database of their own brings the key too."""
+    if chosen.master_key is not None:
+        return chosen
+    if chosen.database_url is not None:
+        raise SettingsError(
+            f"{PREFIX}MASTER_KEY is missing: it seals the secrets in the database. Make one with "
+            "`openssl rand -base64 32`, keep a copy in a safe place, and set it for every server of this database."
+        )
+    file = chosen.data_dir / "master.key"
+    try:
+        return chosen.model_copy(update={"master_key": key_of_32_bytes(master_key_in(file))})
+    except ValueError:
+        raise SettingsError(f"{file} does not hold 32 bytes in base64; put the copy of it back.") from None
+
+
 async def _prepare(chosen: Settings, address: str, *, demo: bool) -> None:
     """Brings the schema up to date and says where to begin."""
+    assert chosen.master_key is not None, "_with_master_key() gave one"
     async with database(address) as db:
+        async with db.transaction() as conn:
+            await Sealer(chosen.master_key).prove(conn)
         nearby = chosen.host in ("127.0.0.1", "0.0.0.0")  # noqa: S104 - compared, not bound
         host = f"[{chosen.host}]" if ":" in chosen.host else chosen.host
         base = f"http://{'localhost' if nearby else host}:{chosen.port}"

@@ -18,6 +18,8 @@ class Answer(NamedTuple):
     about_customer_id: str | None = None
     # A secret that is shown once must not lie in the idempotency table: its replay answers 410 instead.
     shown_once: bool = False
+    # A secret that a replay must repeat lies there sealed.
+    secret: bool = False
 
 
 def reply(out: BaseModel, *, status: int = 200, about_customer_id: str | None = None) -> Answer:

@@ -29,6 +29,7 @@ from reevit_server.core.ids import new_request_id
 from reevit_server.core.rate_limit import RateLimiter
 from reevit_server.core.routing import Door, Routes, parse_query
 from reevit_server.core.scope import Scope
+from reevit_server.core.sealing import Sealer
 
 _KEY_CHECK_SECONDS = 0.5
 _NOBODY = Scope("", "test")
@@ -56,6 +57,7 @@ class Front:
         open_database: Callable[[], Awaitable[Database]],
         authenticate: Callable[[Database, str], Awaitable[Principal | None]],
         rate_limiter: RateLimiter,
+        sealer: Sealer,
         clock: Callable[[], datetime],
         log_requests: bool = False,
     ) -> None:
@@ -63,6 +65,7 @@ class Front:
         self._open_database = open_database
         self._authenticate = authenticate
         self._rate_limiter = rate_limiter
+        self._sealer = sealer
         self._clock = clock
         self._log_requests = log_requests
         self._db: Database | None = None
@@ -139,7 +142,7 @@ class Front:
         extra: list[tuple[bytes, bytes]],
     ) -> Answer:
         assert self._db is not None, "the server sends lifespan.startup before the first request"
-        call = Request(self._db, self._clock(), request_id, _NOBODY, leaving=self._leaving)
+        call = Request(self._db, self._clock(), request_id, _NOBODY, self._sealer, leaving=self._leaving)
         if door.permission is not None:
             await self._admit(call, door, headers)
             if (allowance := self._rate_limiter.take((call.scope.org_id, call.scope.mode))) is not None:

@@ -11,6 +11,7 @@ from reevit_server.core import idempotency
 from reevit_server.core.answer import Answer
 from reevit_server.core.database import Connection, Database
 from reevit_server.core.scope import Scope
+from reevit_server.core.sealing import Sealer
 
 
 @dataclass(slots=True)
@@ -21,6 +22,7 @@ class Request:
     now: datetime
     request_id: str
     scope: Scope
+    sealer: Sealer
     permissions: frozenset[str] = frozenset()
     idempotency_key: idempotency.Key | None = None
     leaving: bool = False  # whether this server is about to stop

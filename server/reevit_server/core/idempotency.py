@@ -17,6 +17,7 @@ from reevit_server.core.answer import Answer
 from reevit_server.core.database import Connection, Database
 from reevit_server.core.errors import AppError, Conflict, Gone, Unprocessable, ValidationError
 from reevit_server.core.scope import Scope
+from reevit_server.core.sealing import Sealer, is_sealed
 
 KEPT_HOURS = 72
 _TRIES = 4
@@ -67,6 +68,7 @@ class Asked(Protocol):
     scope: Scope
     now: datetime
     request_id: str
+    sealer: Sealer
     idempotency_key: Key | None
 
 
@@ -98,11 +100,11 @@ async def _perform_once(request: Asked, deed: Callable[[Connection], Awaitable[A
     deciding = False
     try:
         async with request.db.transaction() as conn:
-            if (stored := await _claim(conn, request.scope, key)) is not None:
+            if (stored := await _claim(conn, request, key)) is not None:
                 return stored
             deciding = True
             answer = await deed(conn)
-            await _keep(conn, request.scope, key, answer, now=request.now)
+            await _keep(conn, request, key, answer)
             return answer
     except AppError as refusal:
         if not deciding or refusal.status not in _KEPT_REFUSALS:
@@ -114,18 +116,19 @@ async def _refuse(request: Asked, key: Key, refusal: AppError) -> Answer:
     """Stores a refusal after its deed was rolled back. Whoever stored an answer meanwhile was first: it counts."""
     answer = Answer(refusal.status, refusal.body(request.request_id), refusal.headers)
     async with request.db.transaction() as conn:
-        if (stored := await _claim(conn, request.scope, key)) is not None:
+        if (stored := await _claim(conn, request, key)) is not None:
             return stored
-        await _keep(conn, request.scope, key, answer, now=request.now)
+        await _keep(conn, request, key, answer)
     return answer
 
 
-async def _claim(conn: Connection, scope: Scope, key: Key) -> Answer | None:
+async def _claim(conn: Connection, request: Asked, key: Key) -> Answer | None:
     """Takes the key for this transaction; the stored answer if there is one.
 
     A lock that is tried, not an INSERT: the second of two requests hears "in use" at once, instead of
     waiting in line with a database connection in its hand.
     """
+    scope = request.scope
     row = await conn.fetchrow(
         """
         SELECT pg_try_advisory_xact_lock(hashtextextended($1 || $2 || $3, 0)) AS locked,
@@ -147,10 +150,19 @@ async def _claim(conn: Connection, scope: Scope, key: Key) -> Answer | None:
         raise KeyReused
     if row["body"] is None:
         raise AnswerErased
-    return Answer(row["status"], row["body"], ((b"idempotent-replayed", b"true"),))
+    body = row["body"]
+    if is_sealed(body):
+        body = request.sealer.open(body, about=_place(scope, key))
+    return Answer(row["status"], body, ((b"idempotent-replayed", b"true"),))
 
 
-async def _keep(conn: Connection, scope: Scope, key: Key, answer: Answer, *, now: datetime) -> None:
+def _place(scope: Scope, key: Key) -> str:
+    return f"idempotency_keys/{scope.org_id}/{scope.mode}/{key.value}"
+
+
+async def _keep(conn: Connection, request: Asked, key: Key, answer: Answer) -> None:
+    scope = request.scope
+    body = request.sealer.seal(answer.body, about=_place(scope, key)) if answer.secret else answer.body
     await conn.execute(
         """
         INSERT INTO idempotency_keys (org_id, mode, key, fingerprint, status, body, customer_id, created_at)
@@ -161,9 +173,9 @@ async def _keep(conn: Connection, scope: Scope, key: Key, answer: Answer, *, now
         key.value,
         key.fingerprint,
         answer.status,
-        None if answer.shown_once else answer.body,
+        None if answer.shown_once else body,
         answer.about_customer_id,
-        now,
+        request.now,
     )
 
 

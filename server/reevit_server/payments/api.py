@@ -267,7 +267,8 @@ async def list_customer_payments(
 
 
 def _answer(payment: Any, *, status: int = 200, **more: Any) -> Answer:
-    return reply(PaymentOut.of(payment, **more), status=status, about_customer_id=payment["customer_id"])
+    answer = reply(PaymentOut.of(payment, **more), status=status, about_customer_id=payment["customer_id"])
+    return answer._replace(secret="client_secret" in more)
 
 
 def _page(rows: list[Any], limit: int, total: int | None, order: str) -> Answer:

@@ -10,7 +10,7 @@ import pytest
 from reevit_server.app import create_app
 from reevit_server.core.database import Database
 from reevit_server.settings import Settings
-from tests.makers import Api, Merchant, make_merchant
+from tests.makers import MASTER_KEY, Api, Merchant, make_merchant
 
 
 @dataclass
@@ -56,7 +56,9 @@ class Clock:
 @pytest.fixture(scope="module")
 async def clock_and_api(dsn: str) -> AsyncIterator[tuple[Clock, Api]]:
     clock = Clock()
-    async with Api(create_app(Settings(rate_limit=0), dsn, now=lambda: clock.now)) as api:
+    async with Api(
+        create_app(Settings(master_key=MASTER_KEY, rate_limit=0), dsn, now=lambda: clock.now)
+    ) as api:
         yield clock, api
 
 

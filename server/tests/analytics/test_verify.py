@@ -11,12 +11,12 @@ from reevit_server.app import create_app
 from reevit_server.cli import cli
 from reevit_server.core.database import Database
 from reevit_server.settings import Settings
-from tests.makers import Api, make_merchant
+from tests.makers import MASTER_KEY, Api, make_merchant
 
 
 async def _trade(dsn: str) -> str:
     """A payment, a refund and a guest; the customer's id."""
-    async with await Database.open(dsn) as db, Api(create_app(Settings(), dsn)) as api:
+    async with await Database.open(dsn) as db, Api(create_app(Settings(master_key=MASTER_KEY), dsn)) as api:
         merchant = await make_merchant(db, api)
         customer = await merchant.customer()
         payment = await merchant.payment(customer_id=customer["id"], amount=1000, method="card")
@@ -80,7 +80,10 @@ def test_verifying_an_unknown_organization_says_so(empty_dsn: str):
 
 def test_of_payments_at_one_instant_any_may_be_the_latest(empty_dsn: str):
     async def trade() -> None:
-        async with await Database.open(empty_dsn) as db, Api(create_app(Settings(), empty_dsn)) as api:
+        async with (
+            await Database.open(empty_dsn) as db,
+            Api(create_app(Settings(master_key=MASTER_KEY), empty_dsn)) as api,
+        ):
             merchant = await make_merchant(db, api)
             for method, day in (("card", 2), ("mobile_money", 2), ("cash", 1)):
                 await merchant.payment(

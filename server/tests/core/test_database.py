@@ -18,7 +18,8 @@ from reevit_server.core.front import Front
 from reevit_server.core.http import Call
 from reevit_server.core.rate_limit import RateLimiter
 from reevit_server.core.routing import Routes
-from tests.makers import Api, refused
+from reevit_server.core.sealing import Sealer
+from tests.makers import MASTER_KEY, Api, refused
 
 _KILL = "SELECT pg_terminate_backend($1, 5000)"
 _KILL_OTHERS = """
@@ -134,6 +135,7 @@ async def test_a_misuse_of_the_driver_is_a_bug_and_not_a_busy_server(dsn: str):
         open_database=lambda: Database.open(dsn),
         authenticate=Authenticator(),
         rate_limiter=RateLimiter(0),
+        sealer=Sealer(MASTER_KEY),
         clock=clock.utc_now,
     )
     async with Api(front) as api, api.client() as client:

@@ -90,6 +90,7 @@ async def test_every_table_belongs_to_one_organization_and_mode(empty_dsn: str):
         )
     keys = {row["relname"]: row["key"] for row in rows}
     assert keys.pop("schema_migrations") == ["number"]
+    assert keys.pop("master_key_proof") == ["only_one"]
     assert keys.pop("organizations") == ["id"]
     assert keys.pop("api_keys") == ["org_id", "id"]
     assert keys

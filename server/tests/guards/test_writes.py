@@ -11,7 +11,7 @@ OWNERS = {
     "customers": {"customers", "customer_totals", "customer_days"},
     "events": {"events"},
     "payments": {"payments", "refunds"},
-    "core": {"idempotency_keys", "schema_migrations"},
+    "core": {"idempotency_keys", "schema_migrations", "master_key_proof"},
 }
 _WRITE = re.compile(r"\b(?:INSERT INTO|DELETE FROM|UPDATE(?! SET\b))\s+(?!OF\b)([a-z_]+)")
 _TEMPORARY = re.compile(r"CREATE TEMP(?:ORARY)? TABLE (?:IF NOT EXISTS )?([a-z_]+)")

@@ -11,7 +11,7 @@ from reevit_server.app import create_app
 from reevit_server.core.database import Database
 from reevit_server.settings import Settings
 from tests.http.rows import nothing_stored
-from tests.makers import Api, Merchant, created, ok, refused
+from tests.makers import MASTER_KEY, Api, Merchant, created, ok, refused
 
 
 def mistyped(key: str) -> str:
@@ -23,7 +23,7 @@ def mistyped(key: str) -> str:
 @pytest.fixture
 async def second_process(dsn: str) -> AsyncIterator[Api]:
     """Another API process on the same database, with a memory of its own."""
-    async with Api(create_app(Settings(rate_limit=0), dsn)) as started:
+    async with Api(create_app(Settings(master_key=MASTER_KEY, rate_limit=0), dsn)) as started:
         yield started
 
 

@@ -9,7 +9,7 @@ from reevit_server.app import create_app
 from reevit_server.core.database import Database
 from reevit_server.settings import Settings
 from tests.http.rows import nothing_stored
-from tests.makers import Api, Merchant, created, make_merchant, ok, refused
+from tests.makers import MASTER_KEY, Api, Merchant, created, make_merchant, ok, refused
 
 _JSON = {"Content-Type": "application/json"}
 
@@ -17,7 +17,7 @@ _JSON = {"Content-Type": "application/json"}
 @pytest.fixture
 async def slow(dsn: str) -> AsyncIterator[Api]:
     """One request every two seconds, and one in a burst."""
-    async with Api(create_app(Settings(rate_limit=0.5), dsn)) as started:
+    async with Api(create_app(Settings(master_key=MASTER_KEY, rate_limit=0.5), dsn)) as started:
         yield started
 
 
@@ -27,7 +27,7 @@ async def shop(slow: Api, db: Database) -> Merchant:
 
 
 async def test_every_answer_tells_what_is_left(dsn: str, db: Database):
-    async with Api(create_app(Settings(rate_limit=5), dsn)) as app:
+    async with Api(create_app(Settings(master_key=MASTER_KEY, rate_limit=5), dsn)) as app:
         shop = await make_merchant(db, app)
         first = await shop.test.get("/v1/customers")
         second = await shop.test.post("/v1/customers", json={})
@@ -53,7 +53,7 @@ async def test_too_many_requests_are_refused_with_the_time_to_wait(shop: Merchan
 
 
 async def test_who_waits_as_told_is_served(dsn: str, db: Database):
-    async with Api(create_app(Settings(rate_limit=2), dsn)) as app:
+    async with Api(create_app(Settings(master_key=MASTER_KEY, rate_limit=2), dsn)) as app:
         shop = await make_merchant(db, app)
         answers = [await shop.test.get("/v1/customers") for _ in range(20)]
         answer = next(answer for answer in answers if answer.status_code != 200)

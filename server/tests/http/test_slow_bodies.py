@@ -10,7 +10,7 @@ from reevit_server.app import create_app
 from reevit_server.core.database import Database
 from reevit_server.settings import Settings
 from tests.http.rows import nothing_stored
-from tests.makers import Api, Merchant, created, refused
+from tests.makers import MASTER_KEY, Api, Merchant, created, refused
 
 _JSON = {"Content-Type": "application/json"}
 _BODY = b'{"external_id": "usr_1"}'
@@ -42,7 +42,7 @@ def test_a_body_that_trickles_in_is_waited_for_30_seconds_and_no_longer(dsn: str
 
     async def send() -> tuple[httpx.Response, float]:
         async with (
-            Api(create_app(Settings(rate_limit=0), dsn)) as api,
+            Api(create_app(Settings(master_key=MASTER_KEY, rate_limit=0), dsn)) as api,
             api.client(merchant.test_key) as client,
         ):
             asked = asyncio.get_running_loop().time()

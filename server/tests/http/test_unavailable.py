@@ -16,7 +16,7 @@ from reevit_server.core import embedded, migrations
 from reevit_server.core.database import Database
 from reevit_server.settings import Settings
 from tests import run_folder
-from tests.makers import Api, Merchant, created, make_merchant, ok, refused
+from tests.makers import MASTER_KEY, Api, Merchant, created, make_merchant, ok, refused
 
 
 class Switch:
@@ -47,7 +47,7 @@ async def alone(switch: Switch) -> AsyncIterator[Api]:
     """The application on that PostgreSQL."""
     dsn = await asyncio.to_thread(switch.on)
     await migrations.migrate(dsn)
-    async with Api(create_app(Settings(rate_limit=0), dsn)) as started:
+    async with Api(create_app(Settings(master_key=MASTER_KEY, rate_limit=0), dsn)) as started:
         yield started
         await asyncio.to_thread(switch.on)  # to end in good order
 
@@ -94,7 +94,7 @@ async def test_a_process_that_starts_while_the_database_is_away_serves_when_it_i
     """An API process can die and be started again during an outage; its neighbours must not notice."""
     dsn = await asyncio.to_thread(switch.on)
     await asyncio.to_thread(switch.off)
-    starting = Api(create_app(Settings(rate_limit=0), dsn))
+    starting = Api(create_app(Settings(master_key=MASTER_KEY, rate_limit=0), dsn))
     await asyncio.wait_for(starting.__aenter__(), 5)
     try:
         async with starting.client() as prober:
@@ -117,7 +117,7 @@ async def test_when_all_connections_are_busy_the_next_request_waits_two_seconds_
     payment = {"amount": 1, "currency": "GHS", "customer_id": customer["id"]}
     first, second = await asyncpg.connect(dsn), await asyncpg.connect(dsn)
     async with (
-        Api(create_app(Settings(rate_limit=0, database_connections=2), dsn)) as small,
+        Api(create_app(Settings(master_key=MASTER_KEY, rate_limit=0, database_connections=2), dsn)) as small,
         small.client(merchant.test_key) as client,
     ):
         ok(await client.get(path))  # the key is remembered now

@@ -72,6 +72,12 @@ async def drift(db: Database, scope: Scope) -> list[dict[str, Any]]:
     return found
 
 
+# Sealed bodies begin with a 1, and show nothing.
+_CLEAR_BODY = r"""
+    CASE WHEN substr(kept.body, 1, 1) = '\x01' THEN '' ELSE convert_from(coalesce(kept.body, ''), 'UTF8') END
+"""
+
+
 async def traces(db: Database, scope: Scope, words: list[str]) -> dict[str, set[str]]:
     """Those of `words` that are still somewhere in the organization's rows, and in which tables."""
     found: dict[str, set[str]] = {}
@@ -81,7 +87,7 @@ async def traces(db: Database, scope: Scope, words: list[str]) -> dict[str, set[
             ("payments", "kept::text"),
             ("refunds", "kept::text"),
             ("events", "kept::text"),
-            ("idempotency_keys", "convert_from(coalesce(kept.body, ''), 'UTF8')"),
+            ("idempotency_keys", _CLEAR_BODY),
         ):
             rows = await conn.fetch(
                 f"SELECT {text} AS text FROM {table} AS kept WHERE kept.org_id = $1 AND kept.mode = $2",

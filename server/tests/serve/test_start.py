@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from reevit_server.core.sealing import new_master_key
 from tests.running import REEVIT, Server, environment, free_port, reevit, serving, start, wait_until
 
 
@@ -169,3 +170,37 @@ def test_help_names_every_option_and_starts_nothing():
     assert done.returncode == 0
     for option in ("--host", "--port", "--workers", "--data-dir", "--database-url", "--demo"):
         assert option in done.stdout
+
+
+def test_a_database_of_ones_own_needs_a_master_key_and_always_the_same(empty_dsn: str):
+    command = [REEVIT, "serve", "--database-url", empty_dsn, "--port", str(free_port())]
+    without = {name: value for name, value in environment().items() if name != "REEVIT_MASTER_KEY"}
+    done = subprocess.run(command, env=without, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 1
+    assert sentence(done.stderr).startswith("Error: REEVIT_MASTER_KEY is missing: it seals the secrets")
+    with serving("--database-url", empty_dsn):
+        pass
+    wrong = environment(REEVIT_MASTER_KEY=new_master_key())
+    done = subprocess.run(command, env=wrong, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 1
+    assert "were sealed with another master key. Set REEVIT_MASTER_KEY to that one" in sentence(done.stderr)
+
+
+def test_the_embedded_start_keeps_a_master_key_of_its_own(data_dir: Path):
+    without = {name: value for name, value in environment().items() if name != "REEVIT_MASTER_KEY"}
+    command = [REEVIT, "serve", "--data-dir", str(data_dir), "--port", str(free_port())]
+    key = data_dir / "master.key"
+    for _ in range(2):
+        process = start(command, env=without, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        try:
+            Server(f"http://127.0.0.1:{command[-1]}", process, process.stdout).wait_until_ready()
+            kept = key.read_text()
+        finally:
+            process.terminate()
+            process.communicate(timeout=30)
+        assert key.stat().st_mode & 0o777 == 0o600
+    assert key.read_text() == kept
+    key.write_text("not a key")
+    done = subprocess.run(command, env=without, capture_output=True, text=True, check=False, timeout=60)
+    assert done.returncode == 1
+    assert sentence(done.stderr).endswith("does not hold 32 bytes in base64; put the copy of it back.")

@@ -20,6 +20,8 @@ class SettingsError(Exception):
 
 
 def _ip_address(text: str) -> str:
+    if text == "localhost":
+        return "127.0.0.1"
     try:
         return str(ip_address(text))
     except ValueError:
@@ -73,6 +75,7 @@ class Settings(BaseModel):
         Field(
             ge=0,
             le=300,
+            allow_inf_nan=False,
             description="After SIGTERM, how long /readyz says 503 before connections are refused.",
         ),
     ] = 1

@@ -7,7 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from reevit_server.core.money import Currency
 from reevit_server.core.paging import Page, PageQuery
-from reevit_server.core.text import IN_DIGITS, Bound, Word
+from reevit_server.core.text import FIRST, IN_DIGITS, LAST, Bound, Word
 from reevit_server.customers import CustomerOut, TotalsOut
 from reevit_server.payments import PaymentOut, RefundOut
 
@@ -30,7 +30,8 @@ class TopQuery(BaseModel):
     def _one_window(self) -> Self:
         if self.period is not None and (self.from_ or self.to):
             raise ValueError("Give a period, or from and to, not both")
-        if self.from_ and self.to and self.from_ >= self.to:
+        beyond_reach = self.from_ == self.to and self.from_ in (FIRST, LAST)
+        if self.from_ and self.to and self.from_ >= self.to and not beyond_reach:
             raise ValueError("from must be before to")
         return self
 

@@ -19,16 +19,17 @@ class CannotListenError(Exception):
 
 @contextmanager
 def only_listener(host: str, port: int) -> Iterator[None]:
-    """Keeps host and port for this server while the block runs. Raises CannotListenError.
+    """Keeps the port for this server while the block runs. Raises CannotListenError.
 
     Waits up to 5 seconds for a server that was just told to stop, or killed. The mark is a name that the kernel keeps
     beside the port, in the same network namespace, and takes back when this process ends, however it ends. It holds
     from before the API processes open the port, and while one that crashed is started again.
     """
-    where = f"{host}:{port}"
+    where = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
     with socket.socket(socket.AF_UNIX) as mark:
         if sys.platform == "linux":  # elsewhere the API processes share one socket, opened once
-            name = f"\0reevit serve {os.geteuid()} {where}"
+            # By the port alone: 0.0.0.0 and 127.0.0.1 are in each other's way too.
+            name = f"\0reevit serve {os.geteuid()} {port}"
             _insist(lambda: mark.bind(name), where, "Another `reevit serve` does. Stop that one")
         _insist(lambda: _probe(host, port), where, "Address already in use. Stop what listens there")
         yield

@@ -44,7 +44,7 @@ LOST_CONNECTION = (
 )
 
 
-_BEYOND_64_BITS = re.compile(rb"[0-9]{20}")
+_BEYOND_64_BITS = re.compile(rb"[0-9]{19}")
 
 # Either may be about our code, or about a connection that went away under it.
 _COMPLAINTS = (asyncpg.InterfaceError, asyncpg.InternalClientError)
@@ -163,6 +163,8 @@ async def _is_lost(conn: Any, complaint: BaseException) -> bool:
         await conn.execute("SELECT 1", timeout=1)
     except (*_COMPLAINTS, *LOST_CONNECTION):
         return True
+    except asyncpg.PostgresError:
+        pass  # an answer too
     return False
 
 

@@ -11,6 +11,9 @@ _FILE = re.compile(r"(\d{4})_[a-z0-9_]+\.sql")
 _LOCK = 7_235_481_901_223  # any number, the same in every version: only one process migrates at a time
 
 
+_LOCK_TIMEOUT = "10s"  # on tables: who waits for longer makes all others wait behind
+
+
 class MigrationError(Exception):
     """The database's schema and this version of the program do not fit together."""
 
@@ -42,11 +45,11 @@ async def migrate(dsn: str) -> list[str]:
     A newer schema than ours is left alone: migrations are such that the previous version's code runs on them.
     Raises MigrationError when an applied migration was edited since.
     """
-    conn = await asyncpg.connect(
-        dsn, server_settings={"lock_timeout": "10s", "application_name": "reevit migrate"}
-    )
+    conn = await asyncpg.connect(dsn, server_settings={"application_name": "reevit migrate"})
     try:
+        await conn.execute("SET lock_timeout = 0")  # another's migrations take as long as they take
         await conn.execute("SELECT pg_advisory_lock($1)", _LOCK)
+        await conn.execute(f"SET lock_timeout = '{_LOCK_TIMEOUT}'")
         await conn.execute(
             """
             CREATE TABLE IF NOT EXISTS schema_migrations (
@@ -80,11 +83,17 @@ def _check_unchanged(migration: Migration, sha256: str) -> None:
 
 
 async def _apply(conn: asyncpg.Connection, migration: Migration) -> None:
-    async with conn.transaction():
-        await conn.execute(migration.sql)
-        await conn.execute(
-            "INSERT INTO schema_migrations (number, name, sha256) VALUES ($1, $2, $3)",
-            migration.number,
-            migration.name,
-            migration.sha256,
-        )
+    try:
+        async with conn.transaction():
+            await conn.execute(migration.sql)
+            await conn.execute(
+                "INSERT INTO schema_migrations (number, name, sha256) VALUES ($1, $2, $3)",
+                migration.number,
+                migration.name,
+                migration.sha256,
+            )
+    except asyncpg.LockNotAvailableError:
+        raise MigrationError(
+            f"{migration.name} waited {_LOCK_TIMEOUT} for a table that somebody else uses, and gave up. "
+            "Nothing of it was done; try again when the servers are less busy, or stopped."
+        ) from None

@@ -164,13 +164,13 @@ def utc(value: datetime) -> datetime:
 
 
 Instant = Annotated[datetime, BeforeValidator(_rfc3339), AfterValidator(utc)]
-_FIRST, _LAST = datetime(2, 1, 1, tzinfo=UTC), datetime(9998, 12, 31, tzinfo=UTC)
+FIRST, LAST = datetime(2, 1, 1, tzinfo=UTC), datetime(9998, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)
 
 
 def _within_reach(value: datetime) -> datetime:
     if value.tzinfo is None or 2 <= value.year <= 9998:
         return utc(value)
-    return _FIRST if value.year < 2 else _LAST
+    return FIRST if value.year < 2 else LAST
 
 
 # An instant to compare with: one beyond all that can be stored is as good as the last that can.

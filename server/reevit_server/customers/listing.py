@@ -16,15 +16,12 @@ from reevit_server.core.paging import InvalidCursor
 from reevit_server.core.scope import Scope
 from reevit_server.core.text import utc
 from reevit_server.core.where import Where, page
-from reevit_server.customers.models import addresses, phone_digits, term, words
+from reevit_server.customers.models import addresses, phone_digits, term, words_beside_addresses
 from reevit_server.customers.schemas import CustomerQuery
 from reevit_server.customers.store import COLUMNS
 
 NEVER_PAID = "never_paid"
 _DIGITS_MAX = 40  # more than any total has
-# Where a search looks first, without its index: a word that one customer in a hundred has fills its page there, and
-# through the index would be every such customer found and sorted.
-_NEAR = 2000
 
 
 class Place(NamedTuple):
@@ -35,7 +32,7 @@ class Place(NamedTuple):
     id: str
 
 
-class _Wanted(NamedTuple):
+class Wanted(NamedTuple):
     """Which customers, and how many of them."""
 
     scope: Scope
@@ -104,10 +101,8 @@ def _tsquery(scope: Scope, search: str) -> str:
     PostgreSQL takes any beginning of a word for a common one, and would sooner read all customers than use the
     index; what is said twice it takes for rare.
     """
-    whole = addresses(search)
-    loose = " ".join(part for part in search.split() if not addresses(part))
     digits = phone_digits(search)
-    ways = [[*whole, *words(loose)], [digits] if digits else []]
+    ways = [[*addresses(search), *words_beside_addresses(search)], [digits] if digits else []]
     return " | ".join(
         "(" + " & ".join(f"{_quoted(term(scope, word))}:*" for word in way * 2) + ")" for way in ways if way
     )
@@ -118,21 +113,9 @@ def _quoted(lexeme: str) -> str:
 
 
 async def select_by_creation(
-    conn: Connection, scope: Scope, query: CustomerQuery, *, currency: str, after: tuple[datetime, str] | None
+    conn: Connection, wanted: Wanted, *, after: tuple[datetime, str] | None, among: int | None = None
 ) -> list[asyncpg.Record]:
-    """One row more than the page."""
-    wanted = _Wanted(scope, query, currency, query.limit + 1, query.offset)
-    if query.search is not None:
-        found = await _select_by_creation(conn, wanted, after=after, among=_NEAR)
-        if len(found) == wanted.limit:
-            return found
-    return await _select_by_creation(conn, wanted, after=after)
-
-
-async def _select_by_creation(
-    conn: Connection, wanted: _Wanted, *, after: tuple[datetime, str] | None, among: int | None = None
-) -> list[asyncpg.Record]:
-    """With `among`, only what the next so many customers hold of it."""
+    """In the order of their creation; with `among`, only those among the next so many customers."""
     query = wanted.query
     where = _where(wanted.scope, query, wanted.currency)
     mine = "c.org_id = $1 AND c.mode = $2 AND c.deleted_at IS NULL"
@@ -157,28 +140,12 @@ async def _select_by_creation(
 
 
 async def select_by_total(
-    conn: Connection,
-    scope: Scope,
-    query: CustomerQuery,
-    *,
-    currency: str,
-    after: Place | None,
-    limit: int,
-    offset: int,
+    conn: Connection, wanted: Wanted, *, after: Place | None, among: int | None = None
 ) -> list[asyncpg.Record]:
-    """Customers with a total in the currency, in its order; `sort_key` tells each one's place."""
-    wanted = _Wanted(scope, query, currency, limit, offset)
-    if query.search is not None:
-        found = await _select_by_total(conn, wanted, after=after, among=_NEAR)
-        if len(found) == limit:
-            return found
-    return await _select_by_total(conn, wanted, after=after)
+    """Customers with a total in the currency, in its order; `sort_key` tells each one's place.
 
-
-async def _select_by_total(
-    conn: Connection, wanted: _Wanted, *, after: Place | None, among: int | None = None
-) -> list[asyncpg.Record]:
-    """With `among`, only what the next so many totals hold of it."""
+    With `among`, only those among the next so many totals.
+    """
     query = wanted.query
     where = _where(wanted.scope, query, wanted.currency)
     mine = f"t.org_id = $1 AND t.mode = $2 AND t.currency = {where.parameter(wanted.currency)}"
@@ -208,18 +175,10 @@ async def _select_by_total(
     )
 
 
-async def select_never_paid(
-    conn: Connection,
-    scope: Scope,
-    query: CustomerQuery,
-    *,
-    currency: str,
-    after: Place | None,
-    limit: int,
-    offset: int,
-) -> list[asyncpg.Record]:
+async def select_never_paid(conn: Connection, wanted: Wanted, *, after: Place | None) -> list[asyncpg.Record]:
     """Customers without a total in the currency, newest first."""
-    where = _where(scope, query, currency)
+    currency = wanted.currency
+    where = _where(wanted.scope, wanted.query, currency)
     where.add(
         """NOT EXISTS (
             SELECT FROM customer_totals AS t
@@ -236,11 +195,27 @@ async def select_never_paid(
             FROM customers AS c
             WHERE {where}
             ORDER BY c.created_at DESC, c.id DESC
-            {page(limit, offset=offset)}
+            {page(wanted.limit, offset=wanted.offset)}
             """,
             *where.values,
         )
     )
+
+
+async def is_known(conn: Connection, scope: Scope, search: str) -> bool:
+    """Whether a search finds anybody at all."""
+    found: bool = await conn.fetchval(
+        """
+        SELECT EXISTS (
+            SELECT FROM customers
+            WHERE org_id = $1 AND mode = $2 AND deleted_at IS NULL AND search @@ $3::text::tsquery
+        )
+        """,
+        scope.org_id,
+        scope.mode,
+        _tsquery(scope, search),
+    )
+    return found
 
 
 async def count(conn: Connection, scope: Scope, query: CustomerQuery, *, currency: str) -> int:

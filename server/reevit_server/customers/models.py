@@ -13,6 +13,8 @@ TAGS_MAX = 50
 _WORD = re.compile(r"[^\W_]+")
 _WORD_LENGTH_MAX = 64
 _ADDRESS_LENGTH_MAX = 255
+_BETWEEN_ADDRESSES = re.compile(r"[\s<>()\[\]{},;:\"|/\\]+")
+_AROUND_ADDRESSES = ".'`!?*"
 _PHONE_AS_WRITTEN = re.compile(r"\+?[0-9][0-9 ()./-]*")
 
 
@@ -48,8 +50,22 @@ def words(text: str) -> list[str]:
 
 
 def addresses(text: str) -> list[str]:
-    """E-mail addresses in a text, or what may be the beginning of one, in lower case."""
-    return [part[:_ADDRESS_LENGTH_MAX] for part in _plain(text).split() if "@" in part[1:]]
+    """E-mail addresses in a text, or what may be the beginning of one, in lower case, without what is around them."""
+    return [part[:_ADDRESS_LENGTH_MAX] for part in _pieces(text) if "@" in part[1:]]
+
+
+def words_beside_addresses(text: str) -> list[str]:
+    """The words of a text but for those of its addresses."""
+    return [word for part in _pieces(text) if "@" not in part[1:] for word in words(part)]
+
+
+def without_addresses(text: str) -> str:
+    """The text with nothing left of an address but its words."""
+    return text.replace("@", " ")
+
+
+def _pieces(text: str) -> list[str]:
+    return [part.strip(_AROUND_ADDRESSES) for part in _BETWEEN_ADDRESSES.split(_plain(text))]
 
 
 def _plain(text: str) -> str:

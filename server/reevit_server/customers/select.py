@@ -1,7 +1,10 @@
 """Lists of customers: one page in the order asked for, across the parts that a sort by value has."""
 
+from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import Any
+
+import asyncpg
 
 from reevit_server import organizations
 from reevit_server.core.database import Connection
@@ -9,11 +12,14 @@ from reevit_server.core.errors import ValidationError
 from reevit_server.core.paging import Cut, InvalidCursor, cut, encode
 from reevit_server.core.scope import Scope
 from reevit_server.customers import listing
-from reevit_server.customers.listing import NEVER_PAID, Place
-from reevit_server.customers.models import words
+from reevit_server.customers.listing import NEVER_PAID, Place, Wanted
+from reevit_server.customers.models import addresses, without_addresses, words
 from reevit_server.customers.schemas import CustomerQuery
 
 PAID = "paid"
+# Where a search looks first, without its index: a word that one customer in a hundred has fills its page there, and
+# through the index would be every such customer found and sorted.
+_NEAR = 2000
 
 
 async def page(conn: Connection, scope: Scope, query: CustomerQuery) -> tuple[Cut, int | None]:
@@ -24,18 +30,42 @@ async def page(conn: Connection, scope: Scope, query: CustomerQuery) -> tuple[Cu
     """
     if query.search is not None and not words(query.search):
         raise ValidationError.of("search", "no_words", "`search` needs at least one letter or digit.")
+    query = await _loosened(conn, scope, query)
     currency = query.currency or await _default_currency(conn, scope, query)
     if query.sort_by == "created_at":
         order = f"created_at:{query.sort_order}"
         after = query.after(order, (datetime, str))
-        rows = await listing.select_by_creation(
-            conn, scope, query, currency=currency, after=(after[0], after[1]) if after else None
+        wanted = Wanted(scope, query, currency, query.limit + 1, query.offset)
+        rows = await _nearest(
+            listing.select_by_creation, conn, wanted, after=(after[0], after[1]) if after else None
         )
         found = cut(rows, query.limit, order, "created_at", "id")
     else:
         found = await _by_value(conn, scope, query, currency)
     total = await listing.count(conn, scope, query, currency=currency) if query.include_total else None
     return found, total
+
+
+async def _loosened(conn: Connection, scope: Scope, query: CustomerQuery) -> CustomerQuery:
+    """An address that nobody has is searched for by its words: it may be a part of something longer."""
+    if (
+        query.search is None
+        or not addresses(query.search)
+        or await listing.is_known(conn, scope, query.search)
+    ):
+        return query
+    return query.model_copy(update={"search": without_addresses(query.search)})
+
+
+async def _nearest(
+    select: Callable[..., Awaitable[list[asyncpg.Record]]], conn: Connection, wanted: Wanted, *, after: Any
+) -> list[asyncpg.Record]:
+    """A page; of a search, first from what is near, which is enough where its words are common."""
+    if wanted.query.search is not None:
+        found = await select(conn, wanted, after=after, among=_NEAR)
+        if len(found) == wanted.limit:
+            return found
+    return await select(conn, wanted, after=after)
 
 
 async def _default_currency(conn: Connection, scope: Scope, query: CustomerQuery) -> str:
@@ -60,16 +90,12 @@ async def _by_value(conn: Connection, scope: Scope, query: CustomerQuery, curren
     places: list[Place] = []
     offset = query.offset
     for part in parts:
-        select = listing.select_by_total if part == PAID else listing.select_never_paid
-        found = await select(
-            conn,
-            scope,
-            query,
-            currency=currency,
-            after=place if place is not None and place.part == part else None,
-            limit=query.limit + 1 - len(rows),
-            offset=offset,
-        )
+        after_in_part = place if place is not None and place.part == part else None
+        wanted = Wanted(scope, query, currency, query.limit + 1 - len(rows), offset)
+        if part == PAID:
+            found = await _nearest(listing.select_by_total, conn, wanted, after=after_in_part)
+        else:
+            found = await listing.select_never_paid(conn, wanted, after=after_in_part)
         rows += found
         places += [Place(part, _text(row["sort_key"]), row["id"]) for row in found]
         if len(rows) > query.limit:

@@ -148,3 +148,17 @@ async def test_as_many_are_ranked_as_were_asked_for(shop: Shop):
 )
 async def test_a_window_that_makes_no_sense_is_refused(shop: Shop, params: dict):
     refused(await shop.merchant.test.get("/v1/customers/top", params=params), 400, "validation_error")
+
+
+@pytest.mark.parametrize(
+    ("start", "end"),
+    [
+        ("0001-01-01T00:00:00Z", "0001-06-01T00:00:00Z"),
+        ("9999-12-31T00:00:00Z", "9999-12-31T23:59:59-14:00"),
+        ("9998-12-31T06:00:00Z", "9999-06-01T00:00:00Z"),
+    ],
+)
+async def test_a_window_in_which_nothing_can_be_stored_is_empty(shop: Shop, start: str, end: str):
+    await shop.customer("ada")
+    await shop.pay("ada", 100)
+    assert amounts(await top(shop, **{"from": start, "to": end})) == {}

@@ -105,7 +105,8 @@ async def test_customers_from_before_are_found_by_their_whole_addresses(empty_ds
             INSERT INTO customers (org_id, mode, id, email, external_id, search, created_at, updated_at) VALUES
                 ('org_1', 'test', 'cus_1', 'Ama@Shop.gh', NULL, 'old', now(), now()),
                 ('org_1', 'live', 'cus_2', NULL, 'ama@shop.gh', 'old', now(), now()),
-                ('org_1', 'live', 'cus_3', NULL, 'usr_1', 'old', now(), now())
+                ('org_1', 'live', 'cus_3', NULL, 'usr_1', 'old', now(), now()),
+                ('org_1', 'live', 'cus_4', NULL, 'a|Émile@x <B@y.z>', 'old', now(), now())
             """
         )
         await conn.execute(next(file.sql for file in migrations.known() if file.number == 7))
@@ -114,4 +115,5 @@ async def test_customers_from_before_are_found_by_their_whole_addresses(empty_ds
         ["old", "org_1/test/ama@shop.gh"],
         ["old", "org_1/live/ama@shop.gh"],
         ["old"],
+        ["old", "org_1/live/b@y.z", "org_1/live/emile@x"],
     ]

@@ -132,6 +132,56 @@ async def test_an_address_that_is_an_external_id_is_found_whatever_is_in_it(merc
     assert await found(merchant, search=address) == {"Ada"}
 
 
+@pytest.mark.parametrize(
+    ("profile", "search"),
+    [
+        ({"external_id": "google-oauth2|ada@example.com"}, "ada@example.com"),
+        ({"external_id": "mailto:ada@example.com"}, "ada@example.com"),
+        ({"external_id": "org1/user@14"}, "user@14"),
+        ({"name": "Ada Byron <ada@example.com>"}, "ada@example.com"),
+        ({"name": "Ada (ada@example.com)"}, "ada@example.com"),
+        ({"name": "x,ada@example.com"}, "ada@example.com"),
+        ({"email": "ada@example.com"}, "ada@example.com,"),
+        ({"email": "ada@example.com"}, "<ada@example.com>"),
+        ({"email": "ada@example.com"}, '"ada@example.com".'),
+        ({"email": "ada@example.com", "name": "Ada"}, "Ada <ada@example.com>"),
+        ({"email": "first.last7@exam-ple.co.uk"}, "last7@exam-ple.co.uk"),
+        ({"external_id": "Émile@x"}, "Émile@x"),
+        ({"external_id": "straße1@x"}, "straße1@x"),
+        ({"external_id": "n3 ada3@example.com"}, "n3 ada3@example.com"),
+    ],
+)
+@pytest.mark.parametrize("sort_by", ["created_at", "total_spent"])
+async def test_an_address_is_found_wherever_it_stands(
+    merchant: Merchant, profile: dict[str, str], search: str, sort_by: str
+):
+    ada = await merchant.customer(**profile)
+    await merchant.customer(name="Zoe", email="zoe@example.org")
+    page = ok(await merchant.test.get("/v1/customers", params={"search": search, "sort_by": sort_by}))
+    assert [customer["id"] for customer in page["customers"]] == [ada["id"]]
+
+
+async def test_pages_of_a_search_neither_skip_nor_repeat(merchant: Merchant):
+    """Of an address that nobody has, and so of its words."""
+    people = [await merchant.customer(email=f"ada.{number}@example.com") for number in range(7)]
+    for sort_by in ("created_at", "total_spent"):
+        for search in ("ada@example.com", "ada"):
+            seen: list[str] = []
+            cursor = None
+            while len(seen) < 20:
+                query = {
+                    "search": search,
+                    "limit": 2,
+                    "sort_by": sort_by,
+                    **({"cursor": cursor} if cursor else {}),
+                }
+                page = ok(await merchant.test.get("/v1/customers", params=query))
+                seen += [customer["id"] for customer in page["customers"]]
+                if (cursor := page["next_cursor"]) is None:
+                    break
+            assert seen == [person["id"] for person in reversed(people)]
+
+
 async def test_punctuation_in_names_is_no_obstacle(merchant: Merchant):
     await merchant.customer(name="Conan O'Brien \\ :* & | !")
     for search in ("O'Brien", "o brien", "brien", "Conan O'Br", "conan & brien", "\\ conan"):

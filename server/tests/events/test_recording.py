@@ -164,7 +164,7 @@ async def test_events_of_one_instant_are_in_the_order_in_which_they_happened(
 
 
 async def test_who_did_it_and_why_is_kept_with_every_event(db: Database, merchant: Merchant):
-    notes = {"X-Actor-Id": "agent-7", "X-Reason": "Zoë asked by phone: 50% off".encode()}
+    notes = {"X-Actor-Id": "clerk-7", "X-Reason": "Zoë asked by phone: 50% off".encode()}
     customer = created(await merchant.test.post("/v1/customers", json=ADA, headers=notes))
     payment = created(
         await merchant.test.post("/v1/payments", json={**MONEY, "customer_id": customer["id"]}, headers=notes)
@@ -177,12 +177,12 @@ async def test_who_did_it_and_why_is_kept_with_every_event(db: Database, merchan
         expected = (
             (None, None)
             if event["type"] == "customer.updated"
-            else ("agent-7", "Zoë asked by phone: 50% off")
+            else ("clerk-7", "Zoë asked by phone: 50% off")
         )
         assert (event["actor_id"], event["reason"]) == expected, event["type"]
     assert (await merchant.test.delete(f"/v1/customers/{customer['id']}", headers=notes)).status_code == 204
     deleted = (await events_of(db, merchant, customer["id"]))[-1]
-    assert (deleted["type"], deleted["actor_id"]) == ("customer.deleted", "agent-7")
+    assert (deleted["type"], deleted["actor_id"]) == ("customer.deleted", "clerk-7")
     assert deleted["reason"] == "Zoë asked by phone: 50% off"
 
 
@@ -214,8 +214,8 @@ async def test_a_note_that_cannot_be_kept_is_refused(
 
 
 async def test_a_repeated_request_tells_nothing_new(db: Database, merchant: Merchant):
-    headers = {"Idempotency-Key": "order-1", "X-Actor-Id": "agent-7"}
-    for actor in ("agent-7", "agent-8"):
+    headers = {"Idempotency-Key": "order-1", "X-Actor-Id": "clerk-7"}
+    for actor in ("clerk-7", "clerk-8"):
         body = {**MONEY, "customer": ADA}
         created(await merchant.test.post("/v1/payments", json=body, headers={**headers, "X-Actor-Id": actor}))
     assert await count_events(db, merchant) == 3

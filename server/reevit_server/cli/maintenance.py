@@ -49,7 +49,8 @@ def verify(
             )
         if len(drift) > _SHOWN_MAX:
             typer.echo(f"... and {len(drift) - _SHOWN_MAX} more; --json lists all.")
-        typer.echo(f"drift {len(drift)} in {scopes} ledgers (organization and mode)")
+        ledgers = "ledger" if scopes == 1 else "ledgers"
+        typer.echo(f"drift {len(drift)} in {scopes} {ledgers} (organization and mode)")
     if drift:
         raise typer.Exit(1)
 

@@ -25,8 +25,8 @@ from pydantic_core import PydanticCustomError
 _CONTROLS = r"\u0000-\u001f\u007f-\u009f"
 # White space, characters that only format, and letters that are blank.
 _BLANKS = (
-    r"\u0020\u00a0\u00ad\u115f\u1160\u1680\u180e\u2000-\u200f\u2028-\u202f\u205f-\u206f\u2800\u3000\u3164"
-    r"\ufeff\uffa0"
+    r"\u0020\u00a0\u00ad\u034f\u061c\u115f\u1160\u1680\u17b4\u17b5\u180b-\u180f\u2000-\u200f\u2028-\u202f"
+    r"\u205f-\u206f\u2800\u3000\u3164\ufe00-\ufe0f\ufeff\uffa0"
 )
 _CONTROL = re.compile(f"[{_CONTROLS}]")
 _SEEN = re.compile(f"[^{_CONTROLS}{_BLANKS}]")

@@ -96,6 +96,7 @@ async def test_a_customer_needs_an_identity(db: Database, merchant: Merchant, bo
         ("name", " "),
         ("name", "\u3000\u00a0"),
         ("name", "\u200b"),
+        ("name", "\ufe0f\u034f"),
         ("name", "\u3164"),
         ("name", "Ada\n"),
         ("tags", ["vip", "  "]),

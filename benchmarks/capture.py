@@ -15,6 +15,7 @@ from reevit_server.core.database import Connection, Database
 from reevit_server.core.front import Front
 from reevit_server.core.rate_limit import RateLimiter
 from reevit_server.core.routing import Routes
+from reevit_server.core.sealing import Sealer, new_master_key
 
 
 class Statement(NamedTuple):
@@ -69,6 +70,7 @@ async def capture(dsn: str, *requests: Asking) -> list[Captured]:
         open_database=open_database,
         authenticate=Authenticator(),
         rate_limiter=RateLimiter(0),
+        sealer=Sealer(new_master_key()),
         clock=utc_now,
     )
     orders: asyncio.Queue[dict[str, Any]] = asyncio.Queue()

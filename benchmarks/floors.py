@@ -8,6 +8,7 @@ import asyncio
 import hashlib
 import os
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from operator import itemgetter
@@ -45,7 +46,7 @@ def _json(value: Any) -> str:
     return (value if isinstance(value, bytes) else orjson.dumps(value)).decode()
 
 
-class _Bare:
+class _Bare(ABC):
     """What both handlers share: a pool, and an answer."""
 
     def __init__(self, dsn: str, org_id: str, key: str) -> None:
@@ -75,12 +76,13 @@ class _Bare:
         await self._pool.close()
         await send({"type": "lifespan.shutdown.complete"})
 
+    @abstractmethod
     async def prepare(self) -> None:
         """Learns the statements from the product, before the server starts."""
-        raise NotImplementedError
 
+    @abstractmethod
     async def _serve(self, scope: dict[str, Any], receive: Receive, send: Send) -> None:
-        raise NotImplementedError
+        """Answers one request."""
 
     @staticmethod
     async def _answer(send: Send, status: int, body: bytes) -> None:

@@ -200,7 +200,7 @@ def _renamed(options: list[str] | None) -> dict[str, str]:
 
 def _import(order: _Order, against: Callable[[Any], Any]) -> None:
     """The file is opened and its columns are checked before anything else, the database included."""
-    # A batch is many objects without cycles; looking for some took a quarter of the time.
+    # A batch is many objects without cycles; looking for some took a quarter of Python's time.
     gc.set_threshold(100_000)
     with ExitStack() as stack:
         try:

@@ -17,7 +17,7 @@ from reevit_server.customers.models import addresses, without_addresses, words
 from reevit_server.customers.schemas import CustomerQuery
 
 PAID = "paid"
-# Where a search looks first, without its index: a word that one customer in a hundred has fills its page there, and
+# Where a search looks first, without its index: a word that one customer in ninety has fills its page there, and
 # through the index would be every such customer found and sorted.
 _NEAR = 2000
 

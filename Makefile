@@ -9,12 +9,15 @@ PIP_FLAGS := --quiet --disable-pip-version-check --require-hashes
 .PHONY: run test faults check bench install lock clean
 
 run: install  ## PostgreSQL, the API and background work on http://localhost:8000
-	@$(BIN)/reevit serve --demo
+	@REEVIT_ALLOW_PRIVATE_WEBHOOKS=1 $(BIN)/reevit serve --demo
 
 install: $(VENV)/.installed  ## .venv/bin/reevit
 
 test: $(VENV)/.installed-dev $(PUBLISHED)/.installed  ## everything, servers included
 	@cd server && ../$(BIN)/python -m pytest -n auto --dist loadfile
+
+faults: $(VENV)/.installed-dev  ## what it must survive, at length (minutes)
+	@cd server && REEVIT_FAULTS=long ../$(BIN)/python -m pytest tests/faults
 
 check: $(VENV)/.installed-dev  ## format, lint, types, import contracts
 	@cd server && ../$(BIN)/ruff format --check . ../benchmarks && ../$(BIN)/ruff check . ../benchmarks

@@ -18,8 +18,9 @@ from reevit_server.events.api import router as events
 from reevit_server.payments.api import router as payments
 from reevit_server.settings import Settings
 from reevit_server.web import reference
+from reevit_server.webhooks.api import router as webhooks
 
-ROUTERS = (customers, payments, analytics, events, api_keys, probes.router)
+ROUTERS = (customers, payments, analytics, events, webhooks, api_keys, probes.router)
 
 
 TAGS = {
@@ -27,6 +28,7 @@ TAGS = {
     "payments": "Money that comes in, and money that goes back.",
     "analytics": "Who your best customers are, what each is worth, and what happened.",
     "events": "What happened, change by change, in the last 30 days.",
+    "webhooks": "Your servers are told of events; what became of it, and telling again.",
     "api keys": "Who may call, and what they may do.",
     "operations": "For the machines that watch this one. No API key is needed.",
 }
@@ -53,4 +55,5 @@ def create_app(settings: Settings, dsn: str, *, now: Callable[[], datetime] = cl
         sealer=Sealer(settings.master_key),
         clock=now,
         log_requests=settings.log_requests,
+        private_webhooks=settings.allow_private_webhooks,
     )

@@ -79,6 +79,12 @@ class Settings(BaseModel):
             description="After SIGTERM, how long /readyz says 503 before connections are refused.",
         ),
     ] = 1
+    allow_private_webhooks: Annotated[
+        bool, Field(description="Let webhooks go to http, loopback and private networks: for local work.")
+    ] = False
+    events_kept_days: Annotated[
+        int, Field(ge=1, le=3650, description="Days that events and their deliveries are kept.")
+    ] = 30
     log_format: Annotated[Literal["console", "json"], Field(description="How log lines look.")] = "console"
     log_requests: Annotated[bool, Field(description="Log every request, not only what went wrong.")] = False
 

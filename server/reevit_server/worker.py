@@ -1,66 +1,77 @@
-"""The background composition root: what runs by the clock, beside the API."""
+"""The background composition root: what is done later, what runs by the clock, and who is told of events."""
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
-from datetime import datetime, timedelta
-from typing import NamedTuple
+import signal
+from functools import partial
 
-import asyncpg
-import structlog
-
-from reevit_server import events
-from reevit_server.core import idempotency, lifeline, logs
+from reevit_server import events, payments, webhooks
+from reevit_server.core import egress, idempotency, jobs, lifeline, logs, queue
 from reevit_server.core.clock import utc_now
-from reevit_server.core.database import LOST_CONNECTION, Database
-from reevit_server.settings import load
+from reevit_server.core.database import Database
+from reevit_server.core.jobs import Duty, Kind, Tools
+from reevit_server.core.sealing import Sealer
+from reevit_server.settings import Settings, load
 
-log = structlog.get_logger("reevit.worker")
+# Whoever is told of every event, in the transaction in which it is told.
+LISTENERS = (webhooks.on_event,)
 
-_BATCH = 10_000
-
-
-class Duty(NamedTuple):
-    """Work that comes back: `run` does one batch and says how many rows it dealt with."""
-
-    name: str
-    every: timedelta
-    run: Callable[..., Awaitable[int]]
-
-
-EVERY = (
-    Duty("idempotency_keys.purge", timedelta(hours=1), idempotency.purge),
-    Duty("events.purge", timedelta(hours=1), events.purge),
+JOBS = (
+    Kind(events.FAN_OUT, partial(events.fan_out, listeners=LISTENERS)),
+    Kind(webhooks.DELIVER, webhooks.deliver, outside=True),
+    Kind(payments.RECONCILE, payments.reconcile, outside=True),
 )
 
-
-async def keep(db: Database, duty: Duty, clock: Callable[[], datetime]) -> None:
-    """Runs a duty for ever, batch by batch until there is nothing left, then when its time comes again.
-
-    A database that is away is waited for; what a duty does is such that twice is the same as once.
-    """
-    while True:
-        try:
-            while await _batch(db, duty, clock()) == _BATCH:
-                pass
-        except (*LOST_CONNECTION, asyncpg.DeadlockDetectedError) as error:
-            log.warning("duty_postponed", duty=duty.name, error=type(error).__name__)
-        await asyncio.sleep(duty.every.total_seconds())
+# At a time, of one worker. Those that wait for the outside take no more than a socket each.
+_INSIDE_MAX = 40
+_OUTSIDE_MAX = 400
+_CONNECTIONS = 10
 
 
-async def _batch(db: Database, duty: Duty, now: datetime) -> int:
-    async with db.transaction() as conn:
-        done = await duty.run(conn, now=now, limit=_BATCH)
-    if done:
-        log.info("duty_done", duty=duty.name, rows=done)
-    return done
+def every(settings: Settings) -> tuple[Duty, ...]:
+    """The clockwork: minute, hour, day, month, weekday, and seconds last."""
+    return (
+        Duty("webhooks.queue_due", "* * * * * *", webhooks.queue_due),
+        Duty("payments.queue_unsettled", "* * * * *", payments.queue_unsettled),
+        Duty("jobs.put_back", "* * * * *", jobs.put_back),
+        Duty("webhooks.stop_gone", "* * * * *", webhooks.stop_gone),
+        Duty("idempotency_keys.purge", "7 * * * *", idempotency.purge),
+        Duty("events.purge", "17 * * * *", partial(events.purge, kept_days=settings.events_kept_days)),
+        Duty("jobs.purge_log", "27 * * * *", jobs.purge_log),
+    )
 
 
-async def work(dsn: str) -> None:
-    """All duties, until the process is told to stop."""
-    async with await Database.open(dsn, connections_max=2) as db, asyncio.TaskGroup() as tasks:
-        for duty in EVERY:
-            tasks.create_task(keep(db, duty, utc_now))
+async def work(settings: Settings, dsn: str, stopping: asyncio.Event) -> None:
+    """Everything above, until `stopping` is set and what is under way has ended."""
+    assert settings.master_key is not None, "who starts a worker sees to it"
+    async with (
+        await Database.open(dsn, connections_max=_CONNECTIONS) as db,
+        egress.opened(private=settings.allow_private_webhooks) as post,
+    ):
+        await queue.run(
+            dsn,
+            Tools(db, utc_now, Sealer(settings.master_key), post),
+            kinds=JOBS,
+            duties=every(settings),
+            inside_max=_INSIDE_MAX,
+            outside_max=_OUTSIDE_MAX,
+            stopping=stopping,
+        )
+
+
+async def until_told_to_stop(settings: Settings, dsn: str) -> None:
+    """Works until SIGTERM or Ctrl-C; a second one does not wait for what is under way."""
+    stopping = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def stop() -> None:
+        stopping.set()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.remove_signal_handler(number)
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)
+    await work(settings, dsn, stopping)
 
 
 def main() -> None:
@@ -69,7 +80,7 @@ def main() -> None:
     settings = load(os.environ)
     logs.configure(settings.log_format)
     assert settings.database_url is not None, "`reevit serve` passes it"
-    asyncio.run(work(settings.database_url))
+    asyncio.run(until_told_to_stop(settings, settings.database_url))
 
 
 if __name__ == "__main__":

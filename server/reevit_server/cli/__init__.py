@@ -4,7 +4,8 @@ import sys
 
 import typer
 
-from reevit_server.cli import data, keys, maintenance, orgs, serve
+from reevit_server.cli import data, keys, listen, maintenance, orgs, serve, trigger, work
+from reevit_server.cli.client import Refused, Unreachable
 from reevit_server.cli.connection import UnreachableDatabase, fail
 from reevit_server.cli.port import CannotListenError
 from reevit_server.core.embedded import EmbeddedPostgresError
@@ -21,12 +22,15 @@ cli = typer.Typer(
     add_completion=False,
 )
 cli.command("serve")(serve.serve)
+cli.command("work")(work.work)
 cli.add_typer(orgs.cli, name="orgs")
 cli.add_typer(keys.cli, name="keys")
 cli.add_typer(data.import_cli, name="import")
 cli.add_typer(data.export_cli, name="export")
 cli.command("migrate")(maintenance.migrate)
 cli.command("verify")(maintenance.verify)
+cli.command("listen")(listen.listen)
+cli.command("trigger")(trigger.trigger)
 
 
 def main() -> None:
@@ -39,6 +43,8 @@ def main() -> None:
         EmbeddedPostgresError,
         MigrationError,
         UnreachableDatabase,
+        Refused,
+        Unreachable,
     ) as error:
         sys.exit(fail(str(error)))
     except WrongMasterKey:

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,11 +18,12 @@ import typer
 from reevit_server import organizations
 from reevit_server.cli import leave
 from reevit_server.cli.connection import DatabaseUrl, DataDir, database, dsn, settings, stderr, stdout
+from reevit_server.cli.master_key import with_master_key
 from reevit_server.cli.orgs import create_with_keys
 from reevit_server.cli.port import only_listener
 from reevit_server.core import embedded, logs
-from reevit_server.core.sealing import Sealer, master_key_in
-from reevit_server.settings import PREFIX, Settings, SettingsError, key_of_32_bytes
+from reevit_server.core.sealing import Sealer
+from reevit_server.settings import PREFIX, Settings
 
 _DRAIN_SECONDS = 25
 _RESTART_SECONDS = 1
@@ -44,10 +46,10 @@ def serve(
     logs.configure(chosen.log_format)
     signal.signal(signal.SIGTERM, _leave)  # until Granian takes it over
     with only_listener(chosen.host, chosen.port), dsn(chosen) as address:
-        chosen = _with_master_key(chosen)
+        chosen = with_master_key(chosen)
         asyncio.run(_prepare(chosen, address, demo=demo))
         _pass_on(chosen, address)
-        with _background(None if chosen.database_url else chosen.data_dir):
+        with _shared_metrics(), _background(None if chosen.database_url else chosen.data_dir):
             _serve_api(chosen)
 
 
@@ -69,25 +71,9 @@ def _leave(*_: object) -> None:
     sys.exit(0)
 
 
-def _with_master_key(chosen: Settings) -> Settings:
-    """The embedded start keeps one beside its data; who brings a database of their own brings the key too."""
-    if chosen.master_key is not None:
-        return chosen
-    if chosen.database_url is not None:
-        raise SettingsError(
-            f"{PREFIX}MASTER_KEY is missing: it seals the secrets in the database. Make one with "
-            "`openssl rand -base64 32`, keep a copy in a safe place, and set it for every server of this database."
-        )
-    file = chosen.data_dir / "master.key"
-    try:
-        return chosen.model_copy(update={"master_key": key_of_32_bytes(master_key_in(file))})
-    except ValueError:
-        raise SettingsError(f"{file} does not hold 32 bytes in base64; put the copy of it back.") from None
-
-
 async def _prepare(chosen: Settings, address: str, *, demo: bool) -> None:
     """Brings the schema up to date and says where to begin."""
-    assert chosen.master_key is not None, "_with_master_key() gave one"
+    assert chosen.master_key is not None, "with_master_key() gave one"
     async with database(address) as db:
         async with db.transaction() as conn:
             await Sealer(chosen.master_key).prove(conn)
@@ -124,6 +110,17 @@ def _pass_on(chosen: Settings, address: str) -> None:
 
 
 @contextmanager
+def _shared_metrics() -> Iterator[None]:
+    """A folder in which all processes of this server keep their figures, so that any of them can tell of all."""
+    if "PROMETHEUS_MULTIPROC_DIR" in os.environ:
+        yield  # the operator's own
+        return
+    with tempfile.TemporaryDirectory(prefix="reevit-metrics-") as folder:
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+        yield
+
+
+@contextmanager
 def _background(data_dir: Path | None) -> Iterator[None]:
     """The background process, and the embedded database: either is started again should it ever end by itself."""
     stopping = threading.Event()
@@ -148,7 +145,11 @@ def _tend_worker(stopping: threading.Event) -> None:
             pass
         if stopping.is_set():
             process.terminate()
-            process.wait(_DRAIN_SECONDS)
+            try:
+                process.wait(_DRAIN_SECONDS)
+            except subprocess.TimeoutExpired:
+                process.kill()  # what it was doing comes back to another worker
+                process.wait()
             return
         stderr.print(f"The background process ended with status {process.returncode}; starting it again.")
         stopping.wait(_RESTART_SECONDS)

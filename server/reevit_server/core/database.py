@@ -4,12 +4,13 @@ import json
 import re
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, suppress
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, Self, cast
 
 import asyncpg
 import orjson
 from asyncpg.pool import PoolConnectionProxy
 
+from reevit_server.core.bell import CHANNEL, RING, Bell, message
 from reevit_server.core.errors import Unavailable
 
 Connection = PoolConnectionProxy
@@ -53,8 +54,17 @@ _COMPLAINTS = (asyncpg.InterfaceError, asyncpg.InternalClientError)
 class _PooledConnection(asyncpg.Connection):
     """A connection on which nothing outlives a transaction, so that giving it back needs no round trip."""
 
+    left_work = False  # whether a transaction enqueued something, and the bell is to be rung
+
     def get_reset_query(self) -> str:
         return ""
+
+    def leave_work(self) -> None:
+        self.left_work = True
+
+    def take_left_work(self) -> bool:
+        left, self.left_work = self.left_work, False
+        return left
 
 
 class Database:
@@ -62,6 +72,7 @@ class Database:
 
     def __init__(self, pool: asyncpg.Pool) -> None:
         self._pool = pool
+        self._bell = Bell(self._notify)
 
     @classmethod
     async def open(cls, dsn: str, *, connections_max: int = 10) -> Self:
@@ -77,6 +88,7 @@ class Database:
         return cls(pool)
 
     async def close(self) -> None:
+        await self._bell.close()
         await self._pool.close()
 
     async def __aenter__(self) -> Self:
@@ -105,10 +117,25 @@ class Database:
         return _Borrowed(self._pool)
 
     @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[Connection]:
-        """A READ COMMITTED transaction: committed when the block ends, rolled back when it raises."""
-        async with self.read() as conn, conn.transaction():
-            yield conn
+    async def transaction(self, *, repeatable: bool = False) -> AsyncIterator[Connection]:
+        """A READ COMMITTED transaction: committed when the block ends, rolled back when it raises.
+
+        A `repeatable` one does not wait for the disk: a crash of the database may undo it, within about a second.
+        Only for what the queue does again then, with no harm: its job is taken out of the queue later, by a
+        transaction that is behind this one in the log, and so is undone with it.
+        """
+        async with self.read() as conn:
+            async with conn.transaction():
+                if repeatable:
+                    await conn.execute("SET LOCAL synchronous_commit = off")
+                yield conn
+            if cast(_PooledConnection, conn).take_left_work():
+                self._bell.ring()
+
+    async def _notify(self) -> None:
+        with suppress(Unavailable, *LOST_CONNECTION):  # the workers look by themselves too
+            async with self.read() as conn:
+                await conn.execute(RING, CHANNEL, message())
 
     @asynccontextmanager
     async def snapshot(self) -> AsyncIterator[Connection]:

@@ -60,6 +60,7 @@ class Front:
         sealer: Sealer,
         clock: Callable[[], datetime],
         log_requests: bool = False,
+        private_webhooks: bool = False,
     ) -> None:
         self._routes = routes
         self._open_database = open_database
@@ -68,6 +69,7 @@ class Front:
         self._sealer = sealer
         self._clock = clock
         self._log_requests = log_requests
+        self._private_webhooks = private_webhooks
         self._db: Database | None = None
         self._unsafe_settings: list[str] | None = None  # asked for with the first live request
         self._leaving = False
@@ -142,7 +144,15 @@ class Front:
         extra: list[tuple[bytes, bytes]],
     ) -> Answer:
         assert self._db is not None, "the server sends lifespan.startup before the first request"
-        call = Request(self._db, self._clock(), request_id, _NOBODY, self._sealer, leaving=self._leaving)
+        call = Request(
+            self._db,
+            self._clock(),
+            request_id,
+            _NOBODY,
+            self._sealer,
+            leaving=self._leaving,
+            private_webhooks=self._private_webhooks,
+        )
         if door.permission is not None:
             await self._admit(call, door, headers)
             if (allowance := self._rate_limiter.take((call.scope.org_id, call.scope.mode))) is not None:

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import Depends
+from pydantic import BaseModel, ConfigDict
 
 from reevit_server.core import idempotency
 from reevit_server.core.answer import Answer
@@ -26,6 +27,7 @@ class Request:
     permissions: frozenset[str] = frozenset()
     idempotency_key: idempotency.Key | None = None
     leaving: bool = False  # whether this server is about to stop
+    private_webhooks: bool = False  # whether addresses that are not on the public internet may be told
 
     async def once(self, deed: Callable[[Connection], Awaitable[Answer]]) -> Answer:
         """Runs a deed in one transaction, and at most once per `Idempotency-Key`.
@@ -40,3 +42,9 @@ def _given_by_the_router() -> Request:
 
 
 Call = Annotated[Request, Depends(_given_by_the_router)]
+
+
+class Nothing(BaseModel):
+    """No body, or an empty object."""
+
+    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{}]})

@@ -41,3 +41,5 @@ def configure(log_format: Literal["console", "json"]) -> None:
     root.setLevel(logging.INFO)
     # A database that is away is told once per request, by its id; the pool would add a traceback a second.
     logging.getLogger("asyncpg.pool").setLevel(logging.ERROR)
+    # What becomes of jobs is told by `core/queue.py`; PgQueuer would add ten tracebacks a second.
+    logging.getLogger("pgqueuer").setLevel(logging.CRITICAL)

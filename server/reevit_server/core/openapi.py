@@ -26,7 +26,12 @@ VERSION = "1"
 
 _READS = ("GET", "HEAD")
 _CODES = "x-codes"
-_SUCCESSES = {"200": "Done.", "201": "Created.", "204": "Done; there is nothing more to say."}
+_SUCCESSES = {
+    "200": "Done.",
+    "201": "Created.",
+    "202": "Accepted: it is done in the background.",
+    "204": "Done; there is nothing more to say.",
+}
 _LIMITED = ("X-RateLimit-Limit", "X-RateLimit-Remaining", "X-RateLimit-Reset")
 _MORE_HEADERS = {
     "401": ("WWW-Authenticate",),

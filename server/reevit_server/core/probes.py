@@ -1,13 +1,15 @@
 """What machines ask: is it alive, is it ready, how is it doing."""
 
+from contextlib import suppress
 from typing import Literal
 
 from fastapi import APIRouter
 from fastapi.responses import PlainTextResponse
 from pydantic import BaseModel
 
-from reevit_server.core import metrics
+from reevit_server.core import jobs, metrics
 from reevit_server.core.answer import Answer, reply
+from reevit_server.core.database import LOST_CONNECTION
 from reevit_server.core.errors import Unavailable
 from reevit_server.core.http import Call
 from reevit_server.core.openapi import refusals
@@ -36,6 +38,10 @@ async def readyz(call: Call) -> Answer:
 
 
 @router.get("/metrics", response_model=str, response_class=PlainTextResponse)
-async def get_metrics() -> Answer:
-    """Figures in the Prometheus text format."""
-    return Answer(200, metrics.exposition(), content_type=b"text/plain; version=0.0.4; charset=utf-8")
+async def get_metrics(call: Call) -> Answer:
+    """Figures in the Prometheus text format. While the database is away, those of the queue are left out."""
+    depths: list[jobs.Depth] = []
+    with suppress(Unavailable, *LOST_CONNECTION):
+        async with call.db.read() as conn:
+            depths = await jobs.depths(conn)
+    return Answer(200, metrics.exposition(depths), content_type=b"text/plain; version=0.0.4; charset=utf-8")

@@ -36,9 +36,11 @@ from reevit_server.customers.models import (
 from reevit_server.customers.schemas import (
     CustomerChangedOut,
     CustomerCreate,
+    CustomerDeletedOut,
     CustomerDetails,
     CustomerPatch,
     CustomerUpsert,
+    DeletedOut,
     PayerOut,
 )
 
@@ -160,12 +162,16 @@ async def delete(conn: Connection, scope: Scope, ref: CustomerRef, *, now: datet
 
     Raises CustomerNotFound, CustomerDeleted.
     """
-    customer_id: str = _existing(await store.find_for_update(conn, scope, ref, strength="UPDATE"))["id"]
+    stored = _existing(await store.find_for_update(conn, scope, ref, strength="UPDATE"))
+    customer_id = stored["id"]
     await store.delete(conn, scope, id=customer_id, now=now)
     await idempotency.erase(conn, scope, customer_id=customer_id)
     await events.erase(conn, scope, customer_id=customer_id)
-    forgotten = events.Change("customer.deleted", customer_id, None, b'{"id":"%s"}' % customer_id.encode())
-    await events.record(conn, scope, forgotten, now=now)
+    forgotten = CustomerDeletedOut(
+        id=customer_id, customer=DeletedOut(id=customer_id, external_id=stored["external_id"])
+    )
+    change = events.Change("customer.deleted", customer_id, customer_id, to_json(forgotten))
+    await events.record(conn, scope, change, now=now)
 
 
 def ref_of(customer_id: str | None, external_customer_id: str | None) -> CustomerRef | None:

@@ -247,6 +247,20 @@ class CustomerChangedOut(CustomerOut):
     previous_attributes: Annotated[dict[str, Any] | None, Field(exclude_if=lambda previous: previous is None)]
 
 
+class DeletedOut(BaseModel):
+    """Whom the receiver should forget too. The external_id is kept until this event has been told, no longer."""
+
+    id: str
+    external_id: str | None
+
+
+class CustomerDeletedOut(BaseModel):
+    """The `data` of a customer's last event."""
+
+    id: str
+    customer: DeletedOut
+
+
 class CustomerPage(Page):
     customers: list[CustomerOut]
 

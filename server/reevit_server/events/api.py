@@ -14,6 +14,8 @@ from reevit_server.events.schemas import EventOut, EventPage, EventQuery
 
 router = APIRouter(tags=["events"])
 
+EventId = Annotated[str, id_in_path("evt")]
+
 
 @router.get("/v1/events", response_model=EventPage)
 async def list_events(call: Call, query: Annotated[EventQuery, Query()]) -> Answer:
@@ -28,8 +30,20 @@ async def list_events(call: Call, query: Annotated[EventQuery, Query()]) -> Answ
 
 
 @router.get("/v1/events/{event_id}", response_model=EventOut, responses=refusals(EventNotFound))
-async def get_event(call: Call, event_id: Annotated[str, id_in_path("evt")]) -> Answer:
+async def get_event(call: Call, event_id: EventId) -> Answer:
     """Get one event."""
     async with call.db.read() as conn:
         event = await actions.get(conn, call.scope, id=event_id)
     return reply(EventOut.model_validate(dict(event)))
+
+
+@router.get("/v1/webhooks/events", response_model=EventPage)
+async def list_webhook_events(call: Call, query: Annotated[EventQuery, Query()]) -> Answer:
+    """The same as `GET /v1/events`, where the published clients look for it."""
+    return await list_events(call, query)
+
+
+@router.get("/v1/webhooks/events/{event_id}", response_model=EventOut, responses=refusals(EventNotFound))
+async def get_webhook_event(call: Call, event_id: EventId) -> Answer:
+    """The same as `GET /v1/events/{event_id}`."""
+    return await get_event(call, event_id)

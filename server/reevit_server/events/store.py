@@ -67,6 +67,38 @@ async def erase(conn: Connection, scope: Scope, *, customer_id: str) -> None:
     )
 
 
+async def forget(conn: Connection, scope: Scope, *, id: str) -> None:
+    """Leaves of an event's customer nothing but the id."""
+    await conn.execute(
+        """
+        UPDATE events
+        SET data = data || jsonb_build_object('customer', jsonb_build_object('id', customer_id))
+        WHERE org_id = $1 AND mode = $2 AND id = $3 AND customer_id IS NOT NULL
+        """,
+        scope.org_id,
+        scope.mode,
+        id,
+    )
+
+
+async def select_by_ids(conn: Connection, scope: Scope, ids: Sequence[str]) -> list[asyncpg.Record]:
+    """Their ids sort by their birth."""
+    return list(
+        await conn.fetch(
+            f"""
+            SELECT e.customer_id, {_COLUMNS}
+            FROM events AS e
+            WHERE e.org_id = $1 AND e.mode = $2 AND e.id = ANY($3)
+            ORDER BY e.id
+            {page(len(ids))}
+            """,
+            scope.org_id,
+            scope.mode,
+            ids,
+        )
+    )
+
+
 async def find(conn: Connection, scope: Scope, *, id: str) -> asyncpg.Record | None:
     return await conn.fetchrow(
         f"SELECT {_COLUMNS} FROM events AS e WHERE e.org_id = $1 AND e.mode = $2 AND e.id = $3",

@@ -194,6 +194,16 @@ async def complete_in_sandbox(
     return await _settle(conn, scope, stored, sandbox.complete(outcome), now=now)
 
 
+async def reconcile(conn: Connection, scope: Scope, *, id: str, outcome: Outcome, now: datetime) -> None:
+    """Writes what a payment's provider said when it was asked; nothing, if the payment has ended meanwhile.
+
+    Raises PaymentNotFound.
+    """
+    stored = await _find_locked(conn, scope, id)
+    if stored["status"] == "processing":
+        await _settle(conn, scope, stored, outcome, now=now)
+
+
 async def refund(conn: Connection, scope: Scope, *, id: str, new: RefundCreate, now: datetime) -> Refunded:
     """Gives money back, at most what is left. The payment's lock makes parallel refunds wait for each other.
 

@@ -9,7 +9,7 @@ from reevit_server import customers
 from reevit_server.core.answer import Answer, reply
 from reevit_server.core.database import Connection
 from reevit_server.core.errors import TooMuchMetadata
-from reevit_server.core.http import Call
+from reevit_server.core.http import Call, Nothing
 from reevit_server.core.openapi import id_in_path, refusals
 from reevit_server.core.paging import PageQuery, cut
 from reevit_server.customers import by_either_id
@@ -29,7 +29,6 @@ from reevit_server.payments.schemas import (
     HistoryQuery,
     IntentCreate,
     IntentPatch,
-    Nothing,
     PaymentCreate,
     PaymentOut,
     PaymentPage,

@@ -2,6 +2,7 @@
 
 import hashlib
 import secrets
+from datetime import timedelta
 
 CAPTURED = ("succeeded", "partially_refunded", "refunded")
 
@@ -12,6 +13,10 @@ CANCELABLE = ("pending", "requires_action")  # once it is processing, only the p
 RETRYABLE = ("failed",)
 COMPLETABLE = ("requires_action", "processing")
 REFUNDABLE = ("succeeded", "partially_refunded")
+
+# When the provider of a payment that is processing is asked how it ended: after it began, and after each time that it
+# was asked; the last one repeats. Time does not tell: who did not answer may have moved the money all the same.
+RECONCILE_DELAYS = (timedelta(minutes=1), timedelta(minutes=5), timedelta(hours=1), timedelta(days=1))
 
 
 def status_after_refund(*, amount: int, amount_refunded: int) -> str:

@@ -187,12 +187,6 @@ class IntentPatch(_Customer):
         return self
 
 
-class Nothing(BaseModel):
-    """No body, or an empty object."""
-
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{}]})
-
-
 class ConfirmQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 

@@ -9,6 +9,7 @@ import asyncpg
 from reevit_server.core.database import Connection, fetch_one
 from reevit_server.core.scope import Scope
 from reevit_server.core.where import Where, page
+from reevit_server.payments.models import RECONCILE_DELAYS
 from reevit_server.payments.schemas import PaymentQuery
 
 _COLUMNS = """
@@ -33,9 +34,9 @@ async def insert(
         INSERT INTO payments AS p
                (org_id, mode, id, customer_id, amount, currency, status, method, country, reference, description,
                 metadata, provider, provider_ref_id, fee_amount, failure_code, failure_message, source,
-                client_secret_sha256, next_action, occurred_at, succeeded_at, created_at, updated_at)
+                client_secret_sha256, next_action, occurred_at, succeeded_at, created_at, updated_at, reconcile_at)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22,
-                $23, $23)
+                $23, $23, CASE WHEN $7 = 'processing' THEN $23::timestamptz + $24::interval END)
         ON CONFLICT ON CONSTRAINT payments_reference_taken DO NOTHING
         RETURNING {_COLUMNS}
         """,
@@ -62,6 +63,7 @@ async def insert(
         fields["occurred_at"],
         fields["succeeded_at"],
         fields["created_at"],
+        RECONCILE_DELAYS[0],
     )
 
 
@@ -147,7 +149,8 @@ async def update_outcome(
         SET status = $4, provider_ref_id = coalesce($5, p.provider_ref_id), failure_code = $6, failure_message = $7,
             next_action = $8, updated_at = $9,
             occurred_at = CASE WHEN $4 = 'succeeded' THEN $9 ELSE p.occurred_at END,
-            succeeded_at = CASE WHEN $4 = 'succeeded' THEN $9::timestamptz END
+            succeeded_at = CASE WHEN $4 = 'succeeded' THEN $9::timestamptz END,
+            reconcile_at = CASE WHEN $4 = 'processing' THEN $9::timestamptz + $10::interval END, reconcile_count = 0
         WHERE p.org_id = $1 AND p.mode = $2 AND p.id = $3
         RETURNING {_COLUMNS}
         """,
@@ -160,6 +163,31 @@ async def update_outcome(
         failure_message,
         next_action,
         now,
+        RECONCILE_DELAYS[0],
+    )
+
+
+async def take_unsettled(conn: Connection, *, now: datetime, limit: int) -> list[asyncpg.Record]:
+    """Payments of all organizations whose provider is to be asked now, each with its next time set."""
+    return list(
+        await conn.fetch(
+            f"""
+            UPDATE payments
+            SET reconcile_count = reconcile_count + 1,
+                reconcile_at = $1 + ($2::interval[])[least(reconcile_count + 2, cardinality($2))]
+            WHERE (org_id, mode, id) IN (
+                SELECT org_id, mode, id
+                FROM payments
+                WHERE reconcile_at <= $1
+                ORDER BY reconcile_at
+                {page(limit)}
+                FOR UPDATE SKIP LOCKED
+            )
+            RETURNING org_id, mode, id
+            """,
+            now,
+            RECONCILE_DELAYS,
+        )
     )
 
 

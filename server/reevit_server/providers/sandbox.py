@@ -44,6 +44,15 @@ def charge(scenario: str | None) -> Outcome:
     raise UnknownScenario(scenario)
 
 
+def look_up(scenario: str) -> Outcome | None:
+    """What the sandbox says when it is asked how a payment ended; None when that is still open.
+
+    After a time-out the money turns out to have moved, as it may in the world; what is processing waits for the
+    customer's part.
+    """
+    return Outcome("succeeded", provider_ref_id=_reference()) if scenario == "timeout" else None
+
+
 def complete(outcome: str) -> Outcome:
     """What the customer did: succeed, fail, fail:<code> or cancel. Raises UnknownScenario."""
     if outcome in (SUCCEED, "succeeded"):

@@ -1,0 +1,109 @@
+"""`reevit trigger`: makes an event happen in test mode, by doing what it tells of."""
+
+import asyncio
+import secrets
+from collections.abc import Awaitable, Callable
+from typing import Annotated, Any
+
+import typer
+
+from reevit_server.cli.client import LOCAL, ApiKey, BaseUrl, Client, connected
+from reevit_server.cli.connection import stdout
+
+Deed = Callable[[Client], Awaitable[str]]
+
+
+def trigger(
+    event: Annotated[str, typer.Argument(help="A type of event, such as payment.succeeded.")],
+    api_key: ApiKey = None,
+    base_url: BaseUrl = LOCAL,
+) -> None:
+    """Make an event happen in test mode: a customer is made, a payment is declined ..."""
+    deed = _DEEDS.get(event)
+    if deed is None:
+        raise typer.BadParameter(
+            f"{event} cannot be triggered; there are {', '.join(_DEEDS)}", param_hint="EVENT"
+        )
+    if api_key and not api_key.startswith("pfk_test_"):
+        raise typer.BadParameter("events are made in test mode only; use a test key", param_hint="--api-key")
+    asyncio.run(_do(event, deed, api_key, base_url))
+
+
+async def _do(event: str, deed: Deed, api_key: str | None, base_url: str) -> None:
+    async with connected(api_key, base_url) as client:
+        subject = await deed(client)
+    stdout.print(f"{event}  {subject}")
+
+
+async def _customer(client: Client) -> dict[str, Any]:
+    name = f"trigger_{secrets.token_hex(4)}"
+    body = {
+        "external_id": name,
+        "name": "Ada Lovelace",
+        "email": f"{name}@example.com",
+        "phone": "+233501234567",
+        "tags": ["trigger"],
+    }
+    made: dict[str, Any] = await client.call("POST", "/v1/customers", body)
+    return made
+
+
+async def _customer_created(client: Client) -> str:
+    return str((await _customer(client))["id"])
+
+
+async def _customer_updated(client: Client) -> str:
+    id = (await _customer(client))["id"]
+    await client.call("PATCH", f"/v1/customers/{id}", {"name": "Ada King"})
+    return str(id)
+
+
+async def _customer_deleted(client: Client) -> str:
+    id = (await _customer(client))["id"]
+    await client.call("DELETE", f"/v1/customers/{id}")
+    return str(id)
+
+
+async def _intent(client: Client) -> str:
+    body = {"amount": 15000, "currency": "GHS", "customer_id": (await _customer(client))["id"]}
+    return str((await client.call("POST", "/v1/payments/intents", body))["id"])
+
+
+async def _canceled(client: Client) -> str:
+    id = await _intent(client)
+    await client.call("POST", f"/v1/payments/{id}/cancel", {})
+    return id
+
+
+def _payment(scenario: str) -> Deed:
+    async def deed(client: Client) -> str:
+        body = {
+            "amount": 15000,
+            "currency": "GHS",
+            "method": "mobile_money",
+            "customer_id": (await _customer(client))["id"],
+            "metadata": {"sandbox": scenario},
+        }
+        return str((await client.call("POST", "/v1/payments", body))["id"])
+
+    return deed
+
+
+async def _refunded(client: Client) -> str:
+    id = await _payment("succeed")(client)
+    await client.call("POST", f"/v1/payments/{id}/refund", {"amount": 5000, "reason": "triggered"})
+    return id
+
+
+_DEEDS: dict[str, Deed] = {
+    "customer.created": _customer_created,
+    "customer.updated": _customer_updated,
+    "customer.deleted": _customer_deleted,
+    "payment.created": _intent,
+    "payment.requires_action": _payment("requires_action"),
+    "payment.processing": _payment("processing"),
+    "payment.succeeded": _payment("succeed"),
+    "payment.failed": _payment("fail:insufficient_funds"),
+    "payment.canceled": _canceled,
+    "payment.refunded": _refunded,
+}

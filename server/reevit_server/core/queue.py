@@ -1,0 +1,189 @@
+"""Running the queue: takes jobs out as they come, wakes duties by the clock, and outlives the database's absence.
+
+A job is taken out of the queue for good only after it was done. One whose worker died comes back when its heartbeat
+has been still for 30 seconds; one that went wrong comes back later and later, for as long as it takes.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+from functools import partial
+
+import asyncpg
+import structlog
+from pgqueuer.adapters.drivers.asyncpg import AsyncpgPoolDriver
+from pgqueuer.adapters.persistence.qb import (
+    QueryBuilderEnvironment,
+    QueryQueueBuilder,
+    QuerySchedulerBuilder,
+)
+from pgqueuer.adapters.persistence.queries import Queries
+from pgqueuer.core.qm import QueueManager
+from pgqueuer.core.sm import SchedulerManager
+from pgqueuer.domain.errors import FailingListenerError, RetryRequested
+from pgqueuer.domain.models import Job as Picked
+from pgqueuer.domain.models import Schedule
+from pgqueuer.domain.settings import DBSettings, Durability
+from pgqueuer.domain.types import Channel
+
+from reevit_server.core.bell import CHANNEL
+from reevit_server.core.database import LOST_CONNECTION, SESSION, withhold_data
+from reevit_server.core.errors import Unavailable
+from reevit_server.core.jobs import Duty, Kind, NotYet, Tools, scope_and_ids
+
+log = structlog.get_logger("reevit.queue")
+
+# Everything is named, so that no variable of the operator's environment (PgQueuer reads CHANNEL, QUEUE_TABLE …) does.
+NAMES = DBSettings(
+    prefix="",
+    db_schema=None,
+    channel=Channel(CHANNEL),
+    function="fn_pgqueuer_changed",
+    statistics_table="pgqueuer_statistics",
+    queue_status_type="pgqueuer_status",
+    queue_table="pgqueuer",
+    queue_table_log="pgqueuer_log",
+    trigger="tg_pgqueuer_changed",
+    schedules_table="pgqueuer_schedules",
+    durability=Durability.balanced,
+    widen_id=False,
+)
+HEARTBEAT_SECONDS = 30
+_LOOK_SECONDS = 5  # how often the queue is looked at when the bell is silent
+_BATCH_JOBS = 20
+_BATCH_ROWS = 10_000
+_RESTART_SECONDS = 1
+_DELAY_SECONDS_MAX = 300
+# What passes by itself: the database is away, busy, or took us for the victim of a deadlock.
+_PASSING = (*LOST_CONNECTION, Unavailable, asyncpg.DeadlockDetectedError)
+_LOST = (*_PASSING, asyncpg.InterfaceError, FailingListenerError, TimeoutError)
+
+Life = Callable[[Queries, asyncio.Event], Awaitable[None]]
+
+
+async def run(
+    dsn: str,
+    tools: Tools,
+    *,
+    kinds: Sequence[Kind],
+    duties: Sequence[Duty],
+    inside_max: int,
+    outside_max: int,
+    stopping: asyncio.Event,
+) -> None:
+    """Works until `stopping` is set, then finishes what is under way.
+
+    At a time at most `inside_max` jobs that have to do with the database alone, and `outside_max` that wait for
+    others.
+    """
+    lanes = [
+        partial(_take, tools, [kind for kind in kinds if not kind.outside], inside_max),
+        partial(_take, tools, [kind for kind in kinds if kind.outside], outside_max),
+        partial(_keep_time, tools, duties),
+    ]
+    async with asyncio.TaskGroup() as group:
+        for lane in lanes:
+            group.create_task(_live(dsn, lane, stopping))
+
+
+async def _live(dsn: str, lane: Life, stopping: asyncio.Event) -> None:
+    """Keeps a lane going; when the database was away, with new connections."""
+    while not stopping.is_set():
+        try:
+            async with _connected(dsn) as queries, _forwarded(stopping) as shutdown:
+                await lane(queries, shutdown)
+        except _LOST as error:
+            log.warning("queue_interrupted", error=type(error).__name__)
+            await asyncio.sleep(_RESTART_SECONDS)
+
+
+@asynccontextmanager
+async def _connected(dsn: str) -> AsyncIterator[Queries]:
+    """PgQueuer on connections of its own: it listens on one, and its words for jsonb are not ours."""
+    pool = await asyncpg.create_pool(dsn, min_size=0, max_size=3, command_timeout=12, server_settings=SESSION)
+    try:
+        yield Queries(
+            AsyncpgPoolDriver(pool),
+            qbe=QueryBuilderEnvironment(NAMES),
+            qbq=QueryQueueBuilder(NAMES),
+            qbs=QuerySchedulerBuilder(NAMES),
+        )
+    finally:
+        pool.terminate()  # what was under way has ended; closing would wait for a database that is away
+
+
+@asynccontextmanager
+async def _forwarded(stopping: asyncio.Event) -> AsyncIterator[asyncio.Event]:
+    """An event of a lane's own, which a manager may set for itself, and which is set when all are to stop."""
+    own = asyncio.Event()
+
+    async def forward() -> None:
+        await stopping.wait()
+        own.set()
+
+    task = asyncio.create_task(forward())
+    try:
+        yield own
+    finally:
+        task.cancel()
+
+
+async def _take(
+    tools: Tools, kinds: Sequence[Kind], at_once_max: int, queries: Queries, shutdown: asyncio.Event
+) -> None:
+    manager = QueueManager(queries, NAMES.channel)
+    manager.shutdown = shutdown
+    for kind in kinds:
+        manager.entrypoint(kind.name, accepts_context=False, on_failure="hold")(partial(_do, tools, kind))
+    await manager.run(
+        dequeue_timeout=timedelta(seconds=_LOOK_SECONDS),
+        batch_size=min(_BATCH_JOBS, at_once_max // 2),
+        max_concurrent_tasks=at_once_max,
+        heartbeat_timeout=timedelta(seconds=HEARTBEAT_SECONDS),
+        shutdown_on_listener_failure=True,
+        log_aggregation_interval=timedelta(0),  # nobody reads its statistics: /metrics has ours
+    )
+
+
+async def _do(tools: Tools, kind: Kind, job: Picked) -> None:
+    """One job. Whatever goes wrong, it is asked for again."""
+    scope, ids = scope_and_ids(job.payload)
+    delay = timedelta(seconds=min(2.0 ** min(job.attempts, 10), _DELAY_SECONDS_MAX))
+    try:
+        await kind.run(tools, scope, *ids)
+    except NotYet as later:
+        raise RetryRequested(timedelta(seconds=later.seconds)) from None
+    except _PASSING as error:
+        log.warning("job_postponed", job=kind.name, ids=ids, error=type(error).__name__)
+        raise RetryRequested(delay) from None
+    except (
+        Exception
+    ) as error:  # the last resort: a bug is logged whole, and its job kept until the bug is mended
+        withhold_data(error)
+        log.exception("job_failed", job=kind.name, ids=ids, attempt=job.attempts)
+        raise RetryRequested(delay) from None
+
+
+async def _keep_time(tools: Tools, duties: Sequence[Duty], queries: Queries, shutdown: asyncio.Event) -> None:
+    """Of all workers one runs a duty when its time comes."""
+    manager = SchedulerManager(queries)
+    manager.shutdown = shutdown
+    for duty in duties:
+        manager.schedule(duty.name, duty.cron, accepts_context=False)(partial(_fulfil, tools, duty))
+    await manager.run()
+
+
+async def _fulfil(tools: Tools, duty: Duty, _: Schedule) -> None:
+    """A duty, batch by batch until there is nothing left. If the database is away, it is done the next time."""
+    done = batch = _BATCH_ROWS
+    rows = 0
+    try:
+        while done == batch:
+            async with tools.db.transaction() as conn:
+                done = await duty.run(conn, now=tools.clock(), limit=batch)
+            rows += done
+    except _PASSING as error:
+        log.warning("duty_postponed", duty=duty.name, error=type(error).__name__)
+    if rows:
+        log.info("duty_done", duty=duty.name, rows=rows)

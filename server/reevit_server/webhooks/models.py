@@ -1,0 +1,106 @@
+"""Pure rules of telling: when to try again, when to give up, what a secret looks like."""
+
+import base64
+import binascii
+import re
+import secrets
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+
+from reevit_server.core.egress import Reply
+
+# Before each attempt; after the last of them failed, nothing more is tried. Three days and a half in all.
+DELAYS = tuple(
+    timedelta(seconds=seconds) for seconds in (0, 5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
+)
+JITTER = 0.2  # so that what failed together does not come back together
+RETRY_AFTER_MAX = timedelta(days=1)
+AT_ONCE_MAX = 10  # of one endpoint: who does not answer holds up nobody but itself
+SENDING_SECONDS = 30  # an attempt and all that belongs to it is over by then
+FAILING_DAYS_MAX = 5
+ROTATION_HOURS = 24
+LISTENER_SECONDS = 120  # a listener that has not asked for so long has gone
+ENDPOINTS_MAX = 50  # of an organization and mode, listeners included
+
+FINISHED = ("delivered", "exhausted", "disabled")
+
+_SECRET_PREFIX = "whsec_"  # noqa: S105 - how every secret begins
+_SECRET_BYTES = 32
+
+
+def next_try(
+    failures: int, *, now: datetime, spread: float, retry_after: timedelta | None = None
+) -> datetime | None:
+    """When to try again after so many failures; None: not any more.
+
+    `spread`, from -1 to 1, is where within the jitter this one falls. A receiver that asks for more time gets it.
+    """
+    assert failures > 0
+    if failures >= len(DELAYS):
+        return None
+    delay = DELAYS[failures] * (1 + JITTER * spread)
+    return now + max(delay, min(retry_after or timedelta(0), RETRY_AFTER_MAX))
+
+
+def retry_after(text: str | None, *, now: datetime) -> timedelta | None:
+    """What a Retry-After header says (RFC 9110, 10.2.3): seconds, or a date; None when it says neither."""
+    if text is None:
+        return None
+    if re.fullmatch(r"[0-9]{1,9}", text.strip()):
+        return timedelta(seconds=int(text))
+    try:
+        at = parsedate_to_datetime(text)
+    except ValueError:
+        return None
+    return max(at.replace(tzinfo=at.tzinfo or UTC) - now, timedelta(0))
+
+
+def is_delivered(reply: Reply) -> bool:
+    """Only an answer of 2xx says that it arrived; a redirect does not."""
+    return reply.error is None and reply.status_code is not None and 200 <= reply.status_code < 300
+
+
+def explained(reply: Reply) -> Reply:
+    """The reply with a reason for its failure, when all there was is a status."""
+    if reply.error is not None or is_delivered(reply):
+        return reply
+    if reply.status_code == 410:
+        return reply._replace(
+            error="gone", error_message="The receiver answered 410: it wants to be told no more."
+        )
+    if reply.status_code is not None and 300 <= reply.status_code < 400:
+        message = (
+            f"The receiver answered {reply.status_code}; redirects are not followed. Name the final address."
+        )
+        return reply._replace(error="redirect", error_message=message)
+    return reply._replace(
+        error="http_status", error_message=f"The receiver answered {reply.status_code}, not 2xx."
+    )
+
+
+def new_secret() -> str:
+    """A signing secret: 256 random bits."""
+    return _SECRET_PREFIX + base64.b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()
+
+
+def secret_bytes(secret: str) -> bytes:
+    """What the Standard Webhooks signature is keyed with. Raises ValueError."""
+    if not secret.startswith(_SECRET_PREFIX):
+        raise ValueError(_EXPECTED)
+    try:
+        key = base64.b64decode(secret.removeprefix(_SECRET_PREFIX), validate=True)
+    except binascii.Error:
+        raise ValueError(_EXPECTED) from None
+    # https://github.com/standard-webhooks/standard-webhooks, "Symmetric": 24 to 64 bytes.
+    if not 24 <= len(key) <= 64:
+        raise ValueError(_EXPECTED)
+    return key
+
+
+_EXPECTED = "Write whsec_ and 24 to 64 random bytes in base64, or leave it out and a secret is made"
+
+
+def checked_secret(secret: str) -> str:
+    """The secret, if it is one. Raises ValueError."""
+    secret_bytes(secret)
+    return secret

@@ -4,6 +4,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PUBLISHED := .venv-published-client
+RECEIVERS := server/tests/docs/receivers
 PIP_FLAGS := --quiet --disable-pip-version-check --require-hashes
 
 .PHONY: run test faults check bench install lock clean
@@ -13,7 +14,7 @@ run: install  ## PostgreSQL, the API and background work on http://localhost:800
 
 install: $(VENV)/.installed  ## .venv/bin/reevit
 
-test: $(VENV)/.installed-dev $(PUBLISHED)/.installed  ## everything, servers included
+test: $(VENV)/.installed-dev $(PUBLISHED)/.installed $(RECEIVERS)/node_modules/.installed  ## everything, servers included
 	@cd server && ../$(BIN)/python -m pytest -n auto --dist loadfile
 
 faults: $(VENV)/.installed-dev  ## what it must survive, at length (minutes)
@@ -49,6 +50,11 @@ $(PUBLISHED)/.installed: server/tests/published_client/requirements.lock
 	@$(PUBLISHED)/bin/pip install $(PIP_FLAGS) -r $<
 	@touch $@
 
+# What the documentation's receiver in JavaScript is tested with.
+$(RECEIVERS)/node_modules/.installed: $(RECEIVERS)/package-lock.json
+	@if command -v npm > /dev/null; then cd $(RECEIVERS) && npm ci --loglevel=error && touch node_modules/.installed; \
+	  else echo "There is no npm here: the receiver in JavaScript of docs/webhooks.md is not tested."; fi
+
 lock:  ## resolve the newest versions (needs uv)
 	@cd server && for out in requirements.lock requirements-dev.lock; do \
 	  group=$$(test $$out = requirements-dev.lock && echo "--group pyproject.toml:dev"); \
@@ -56,4 +62,4 @@ lock:  ## resolve the newest versions (needs uv)
 	    --no-annotate --no-header $$group pyproject.toml - --output-file $$out; done
 
 clean:
-	@rm -rf $(VENV) $(PUBLISHED)
+	@rm -rf $(VENV) $(PUBLISHED) $(RECEIVERS)/node_modules

@@ -5,7 +5,7 @@ import re
 import subprocess
 import time
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -112,5 +112,7 @@ def _text(value: Any) -> str:
         return "{" + ",".join(json.dumps(item) for item in items) + "}"
     if isinstance(value, dict):
         return json.dumps(value)
+    if isinstance(value, timedelta):
+        return str(value)
     assert isinstance(value, str | int) and not isinstance(value, bool | datetime), value
     return str(value)

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 import orjson
+from reevit_server.events import FAN_OUT
 
 from capture import Asking, Captured, capture
 from worlds import payment_body
@@ -60,12 +61,14 @@ class Recipe:
             return "now"
         if isinstance(value, list) and value:
             first = value[0]
-            if isinstance(first, bytes):
+            if isinstance(first, bytes) and first.startswith(b"{"):
                 return "event_data"
-            if first.startswith("evt_"):
+            if isinstance(first, str) and first.startswith("evt_"):
                 return "event_ids"
             if first in self._known:
                 return self._known[first] + "s"
+            if first == FAN_OUT:
+                value = ["bench.nothing"]  # a job like the product's, which no worker takes
         elif isinstance(value, str | bytes) and value in self._known:
             return self._known[value]
         elif isinstance(value, bytes) and len(value) == 32:

@@ -12,7 +12,7 @@ from statistics import median
 from typing import Any
 
 RESULTS = Path(__file__).resolve().parent / "results"
-_LIBRARIES = ("granian", "uvloop", "asyncpg", "orjson", "pydantic", "fastapi")
+_LIBRARIES = ("granian", "uvloop", "asyncpg", "orjson", "pydantic", "fastapi", "aiohttp", "pgqueuer")
 _HEADER = """# What `make bench` found
 
 Ratios between two sides that took turns in one run on one machine (A B A B A B): the median over the rounds, with the

@@ -1,6 +1,6 @@
 """`make bench`: asks every question, or those named, and keeps what was found in `results/`.
 
-python benchmarks/run.py [--quick] [get_customer] [create_payment] [import] [scale]
+python benchmarks/run.py [--quick] [get_customer] [create_payment] [deliveries] [import] [scale]
 """
 
 import argparse
@@ -12,6 +12,7 @@ import time
 import asyncpg
 
 import bench_create_payment
+import bench_deliveries
 import bench_get_customer
 import bench_import
 import bench_scale
@@ -24,6 +25,7 @@ from rounds import Effort
 QUESTIONS = {
     "get_customer": bench_get_customer,
     "create_payment": bench_create_payment,
+    "deliveries": bench_deliveries,
     "import": bench_import,
     "scale": bench_scale,
 }

@@ -3,7 +3,10 @@
 import asyncio
 import os
 import signal
+from contextlib import suppress
 from functools import partial
+
+import uvloop
 
 from reevit_server import events, payments, webhooks
 from reevit_server.core import egress, idempotency, jobs, lifeline, logs, queue
@@ -13,7 +16,7 @@ from reevit_server.core.jobs import Duty, Kind, Tools
 from reevit_server.core.sealing import Sealer
 from reevit_server.settings import Settings, load
 
-# Whoever is told of every event, in the transaction in which it is told.
+# Whoever is told of every event, once the change that it tells of is committed.
 LISTENERS = (webhooks.on_event,)
 
 JOBS = (
@@ -23,9 +26,12 @@ JOBS = (
 )
 
 # At a time, of one worker. Those that wait for the outside take no more than a socket each.
-_INSIDE_MAX = 40
+_INSIDE_MAX = 100
 _OUTSIDE_MAX = 400
 _CONNECTIONS = 10
+_ACQUIRE_SECONDS = (
+    20  # nobody waits for an answer here, and who had one from outside must get to write it down
+)
 
 
 def every(settings: Settings) -> tuple[Duty, ...]:
@@ -35,8 +41,10 @@ def every(settings: Settings) -> tuple[Duty, ...]:
         Duty("payments.queue_unsettled", "* * * * *", payments.queue_unsettled),
         Duty("jobs.put_back", "* * * * *", jobs.put_back),
         Duty("webhooks.stop_gone", "* * * * *", webhooks.stop_gone),
+        Duty("webhooks.purge", "37 * * * *", webhooks.purge),
         Duty("idempotency_keys.purge", "7 * * * *", idempotency.purge),
-        Duty("events.purge", "17 * * * *", partial(events.purge, kept_days=settings.events_kept_days)),
+        # Each takes its deliveries and their attempts along, of up to fifty endpoints.
+        Duty("events.purge", "17 * * * *", partial(events.purge, kept_days=settings.events_kept_days), 1000),
         Duty("jobs.purge_log", "27 * * * *", jobs.purge_log),
     )
 
@@ -45,7 +53,7 @@ async def work(settings: Settings, dsn: str, stopping: asyncio.Event) -> None:
     """Everything above, until `stopping` is set and what is under way has ended."""
     assert settings.master_key is not None, "who starts a worker sees to it"
     async with (
-        await Database.open(dsn, connections_max=_CONNECTIONS) as db,
+        await Database.open(dsn, connections_max=_CONNECTIONS, acquire_seconds=_ACQUIRE_SECONDS) as db,
         egress.opened(private=settings.allow_private_webhooks) as post,
     ):
         await queue.run(
@@ -60,18 +68,20 @@ async def work(settings: Settings, dsn: str, stopping: asyncio.Event) -> None:
 
 
 async def until_told_to_stop(settings: Settings, dsn: str) -> None:
-    """Works until SIGTERM or Ctrl-C; a second one does not wait for what is under way."""
+    """Works until SIGTERM or Ctrl-C; a second one does not wait for what is under way, but gives it back."""
     stopping = asyncio.Event()
     loop = asyncio.get_running_loop()
 
     def stop() -> None:
+        if stopping.is_set():
+            for task in asyncio.all_tasks(loop):
+                task.cancel()
         stopping.set()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.remove_signal_handler(number)
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)
-    await work(settings, dsn, stopping)
+    with suppress(asyncio.CancelledError):
+        await work(settings, dsn, stopping)
 
 
 def main() -> None:
@@ -80,7 +90,7 @@ def main() -> None:
     settings = load(os.environ)
     logs.configure(settings.log_format)
     assert settings.database_url is not None, "`reevit serve` passes it"
-    asyncio.run(until_told_to_stop(settings, settings.database_url))
+    uvloop.run(until_told_to_stop(settings, settings.database_url))
 
 
 if __name__ == "__main__":

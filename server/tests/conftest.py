@@ -67,6 +67,15 @@ def dsn(postgres: str) -> Iterator[str]:
     asyncio.run(_execute(postgres, f"DROP DATABASE {name} WITH (FORCE)"))
 
 
+@pytest.fixture(scope="session")
+def dsn_of_server(postgres: str) -> Iterator[str]:
+    """Another one, for a server that runs for long: its background work takes whatever jobs it finds."""
+    name = f"test_{uuid.uuid4().hex}"
+    asyncio.run(_clone(postgres, name))
+    yield _in_database(postgres, name)
+    asyncio.run(_execute(postgres, f"DROP DATABASE {name} WITH (FORCE)"))
+
+
 @pytest.fixture
 def empty_dsn(postgres: str) -> Iterator[str]:
     """A migrated database for this test alone, for what looks at all organizations."""

@@ -157,13 +157,6 @@ def serving(*options: str, port: int | None = None, **settings: str) -> Iterator
                 server.stop()
 
 
-@contextmanager
-def running_server(dsn: str) -> Iterator[tuple[str, subprocess.Popen[bytes]]]:
-    """The address and the process of a server on a database that is there already."""
-    with serving("--database-url", dsn) as server:
-        yield server.base_url, server.process
-
-
 def reevit(*arguments: str, **settings: str) -> subprocess.CompletedProcess[str]:
     """One command of the operator's, to its end."""
     return subprocess.run(

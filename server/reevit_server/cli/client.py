@@ -1,16 +1,20 @@
-"""How commands reach a server as any client does: over HTTP, with an API key."""
+"""How commands reach a server as any client does: over HTTP, with an API key of test mode."""
 
 import json
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Annotated, Any
 
 import aiohttp
 import typer
+from yarl import URL
+
+from reevit_server.settings import SettingsError
 
 ApiKey = Annotated[
     str | None,
-    typer.Option("--api-key", envvar="REEVIT_API_KEY", help="A key with the scopes that it takes."),
+    typer.Option("--api-key", envvar="REEVIT_API_KEY", help="A test key with the scopes it takes."),
 ]
 BaseUrl = Annotated[
     str,
@@ -46,27 +50,49 @@ class Client:
         data = None if body is None else json.dumps(body).encode()
         headers = {"Content-Type": "application/json"} if data is not None else {}
         try:
+            address = URL(self._base_url + path, encoded=True)  # as it is written
             async with self._session.request(
-                method, self._base_url + path, data=data, headers=headers
+                method, address, data=data, headers=headers, allow_redirects=False
             ) as response:
-                answer = json.loads(await response.read() or b"null")
-                if response.status >= 400:
-                    raise Refused(response.status, answer["message"])
-                return answer
-        except (aiohttp.ClientError, TimeoutError, OSError, ValueError) as error:
-            raise Unreachable(
-                f"No answer from {self._base_url}: {error or type(error).__name__}. "
-                "Check --base-url (or REEVIT_BASE_URL) and that the server runs."
+                text = await response.read()
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise self._unreachable(f"No answer from {self._base_url}: {reason(error)}.") from None
+        try:
+            answer = json.loads(text or b"null")
+            if response.status >= 300:
+                raise Refused(response.status, answer["message"])
+        except (ValueError, TypeError, KeyError):
+            raise self._unreachable(
+                f"What answers at {self._base_url} is no Reevit server (status {response.status})."
             ) from None
+        return answer
+
+    def _unreachable(self, what: str) -> Unreachable:
+        return Unreachable(f"{what} Check --base-url (or REEVIT_BASE_URL) and that the server runs.")
 
 
 @asynccontextmanager
 async def connected(api_key: str | None, base_url: str) -> AsyncIterator[Client]:
+    """A client until the block ends. Raises SettingsError when key or address cannot be right."""
     if not api_key:
-        raise typer.BadParameter(
-            "set it, or REEVIT_API_KEY, to an API key of the server", param_hint="--api-key"
-        )
+        raise SettingsError("No API key. Set REEVIT_API_KEY, or give --api-key: a test key, pfk_test_….")
+    if api_key.startswith("pfk_live_"):
+        raise SettingsError("This is done in test mode only. Use a test key, pfk_test_…, not a live one.")
+    if not base_url.startswith(("http://", "https://")):
+        raise SettingsError(f"{base_url} is no address. Write http:// or https:// before it.")
     async with aiohttp.ClientSession(
         headers={"X-Reevit-Key": api_key}, timeout=aiohttp.ClientTimeout(total=_SECONDS)
     ) as session:
         yield Client(session, base_url)
+
+
+def reason(error: Exception) -> str:
+    """Why somebody did not answer, in a few words."""
+    if isinstance(error, TimeoutError):
+        return "it takes too long"
+    if isinstance(error, aiohttp.ClientConnectorError):
+        number = error.os_error.errno
+        if number is not None and number > 0:
+            return os.strerror(number)
+        return error.os_error.strerror or str(error.os_error)
+    return str(error) or type(error).__name__

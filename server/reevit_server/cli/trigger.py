@@ -3,18 +3,23 @@
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable
-from typing import Annotated, Any
+from typing import Annotated
+from urllib.parse import quote
 
 import typer
 
 from reevit_server.cli.client import LOCAL, ApiKey, BaseUrl, Client, connected
 from reevit_server.cli.connection import stdout
 
-Deed = Callable[[Client], Awaitable[str]]
+Deed = Callable[[Client, str | None], Awaitable[str]]
 
 
 def trigger(
     event: Annotated[str, typer.Argument(help="A type of event, such as payment.succeeded.")],
+    external_id: Annotated[
+        str | None,
+        typer.Option(help="Your own id of the customer that it is about; default: a new customer."),
+    ] = None,
     api_key: ApiKey = None,
     base_url: BaseUrl = LOCAL,
 ) -> None:
@@ -24,64 +29,65 @@ def trigger(
         raise typer.BadParameter(
             f"{event} cannot be triggered; there are {', '.join(_DEEDS)}", param_hint="EVENT"
         )
-    if api_key and not api_key.startswith("pfk_test_"):
-        raise typer.BadParameter("events are made in test mode only; use a test key", param_hint="--api-key")
-    asyncio.run(_do(event, deed, api_key, base_url))
+    asyncio.run(_do(event, deed, external_id, api_key, base_url))
 
 
-async def _do(event: str, deed: Deed, api_key: str | None, base_url: str) -> None:
+async def _do(event: str, deed: Deed, external_id: str | None, api_key: str | None, base_url: str) -> None:
     async with connected(api_key, base_url) as client:
-        subject = await deed(client)
+        subject = await deed(client, external_id)
     stdout.print(f"{event}  {subject}")
 
 
-async def _customer(client: Client) -> dict[str, Any]:
+async def _customer_created(client: Client, external_id: str | None) -> str:
     name = f"trigger_{secrets.token_hex(4)}"
     body = {
-        "external_id": name,
+        "external_id": external_id or name,
         "name": "Ada Lovelace",
         "email": f"{name}@example.com",
         "phone": "+233501234567",
         "tags": ["trigger"],
     }
-    made: dict[str, Any] = await client.call("POST", "/v1/customers", body)
-    return made
+    return str((await client.call("POST", "/v1/customers", body))["id"])
 
 
-async def _customer_created(client: Client) -> str:
-    return str((await _customer(client))["id"])
+async def _customer(client: Client, external_id: str | None) -> str:
+    """The one that is named, new if there is none; its id."""
+    if external_id is None:
+        return await _customer_created(client, None)
+    path = f"/v1/customers/external/{quote(external_id, safe='')}"
+    return str((await client.call("PUT", path, {}))["id"])
 
 
-async def _customer_updated(client: Client) -> str:
-    id = (await _customer(client))["id"]
-    await client.call("PATCH", f"/v1/customers/{id}", {"name": "Ada King"})
-    return str(id)
+async def _customer_updated(client: Client, external_id: str | None) -> str:
+    id = await _customer(client, external_id)
+    await client.call("PATCH", f"/v1/customers/{id}", {"metadata": {"trigger": secrets.token_hex(4)}})
+    return id
 
 
-async def _customer_deleted(client: Client) -> str:
-    id = (await _customer(client))["id"]
+async def _customer_deleted(client: Client, external_id: str | None) -> str:
+    id = await _customer(client, external_id)
     await client.call("DELETE", f"/v1/customers/{id}")
-    return str(id)
+    return id
 
 
-async def _intent(client: Client) -> str:
-    body = {"amount": 15000, "currency": "GHS", "customer_id": (await _customer(client))["id"]}
+async def _intent(client: Client, external_id: str | None) -> str:
+    body = {"amount": 15000, "currency": "GHS", "customer_id": await _customer(client, external_id)}
     return str((await client.call("POST", "/v1/payments/intents", body))["id"])
 
 
-async def _canceled(client: Client) -> str:
-    id = await _intent(client)
+async def _canceled(client: Client, external_id: str | None) -> str:
+    id = await _intent(client, external_id)
     await client.call("POST", f"/v1/payments/{id}/cancel", {})
     return id
 
 
 def _payment(scenario: str) -> Deed:
-    async def deed(client: Client) -> str:
+    async def deed(client: Client, external_id: str | None) -> str:
         body = {
             "amount": 15000,
             "currency": "GHS",
             "method": "mobile_money",
-            "customer_id": (await _customer(client))["id"],
+            "customer_id": await _customer(client, external_id),
             "metadata": {"sandbox": scenario},
         }
         return str((await client.call("POST", "/v1/payments", body))["id"])
@@ -89,8 +95,8 @@ def _payment(scenario: str) -> Deed:
     return deed
 
 
-async def _refunded(client: Client) -> str:
-    id = await _payment("succeed")(client)
+async def _refunded(client: Client, external_id: str | None) -> str:
+    id = await _payment("succeed")(client, external_id)
     await client.call("POST", f"/v1/payments/{id}/refund", {"amount": 5000, "reason": "triggered"})
     return id
 

@@ -13,6 +13,7 @@ from urllib.parse import SplitResult, urlsplit
 import idna
 
 URL_LENGTH_MAX = 2048
+_HOST_LENGTH_MAX = 253  # RFC 1035, 2.3.4: of what can be asked for at all
 
 # IANA's registries of special-purpose addresses, https://www.iana.org/assignments/iana-ipv4-special-registry and
 # iana-ipv6-special-registry, with multicast and what is reserved.
@@ -113,7 +114,7 @@ def _host(url: SplitResult, *, private: bool) -> str:
     except idna.IDNAError:
         host = url.hostname.lower().rstrip(".")
     labels = host.split(".")
-    if not all(_LABEL.fullmatch(label) for label in labels):
+    if len(host) > _HOST_LENGTH_MAX or not all(_LABEL.fullmatch(label) for label in labels):
         raise ValueError(_EXPECTED)
     if private:
         return host

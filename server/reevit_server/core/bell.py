@@ -1,4 +1,4 @@
-"""The bell that wakes the workers: rung after a transaction that left work, at most a hundred times a second.
+"""The bell that wakes the workers: rung after a transaction that left work, at most thirty times a second.
 
 Not by NOTIFY inside that transaction, as PgQueuer's own trigger does it: PostgreSQL lets only one transaction that
 notifies commit at a time, its wait for the disk included. Nothing depends on the bell but speed: the work is in the
@@ -6,6 +6,7 @@ queue, committed with what made it true, and the workers look there every few se
 """
 
 import asyncio
+import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 
@@ -13,7 +14,7 @@ import orjson
 
 CHANNEL = "ch_pgqueuer"
 RING = "SELECT pg_notify($1, $2)"
-_GATHER_SECONDS = 0.01
+_GATHER_SECONDS = 0.03
 
 
 class Bell:
@@ -22,6 +23,7 @@ class Bell:
     def __init__(self, send: Callable[[], Awaitable[None]]) -> None:
         self._send = send
         self._ringing: asyncio.Task[None] | None = None
+        self._last = 0.0
         self._tasks: set[asyncio.Task[None]] = set()
 
     def ring(self) -> None:
@@ -31,9 +33,9 @@ class Bell:
             self._ringing.add_done_callback(self._tasks.discard)
 
     async def _gather_and_send(self) -> None:
-        await asyncio.sleep(_GATHER_SECONDS)
+        await asyncio.sleep(self._last + _GATHER_SECONDS - time.monotonic())
         # From here on another ring is another message: what it tells of may come too late for this one.
-        self._ringing = None
+        self._ringing, self._last = None, time.monotonic()
         await self._send()
 
     async def close(self) -> None:

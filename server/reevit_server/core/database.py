@@ -44,6 +44,8 @@ LOST_CONNECTION = (
     asyncpg.LockNotAvailableError,
 )
 
+# What passes by itself: the database is away or busy, or took us for the victim of a deadlock. Nothing was done.
+PASSING = (*LOST_CONNECTION, Unavailable, asyncpg.DeadlockDetectedError)
 
 _BEYOND_64_BITS = re.compile(rb"[0-9]{19}")
 
@@ -70,26 +72,33 @@ class _PooledConnection(asyncpg.Connection):
 class Database:
     """A pool of connections to one PostgreSQL database. Use as `async with await Database.open(dsn) as db`."""
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
+    def __init__(self, pool: asyncpg.Pool, repeatable_pool: asyncpg.Pool, *, acquire_seconds: float) -> None:
         self._pool = pool
+        self._repeatable_pool = repeatable_pool
+        self._acquire_seconds = acquire_seconds
         self._bell = Bell(self._notify)
 
     @classmethod
-    async def open(cls, dsn: str, *, connections_max: int = 10) -> Self:
-        pool = await asyncpg.create_pool(
-            dsn,
-            min_size=0,  # a process may start while the database is away, and serve when it is back
-            max_size=connections_max,
-            command_timeout=12,  # after the server's own statement_timeout, as the net below it
-            connection_class=_PooledConnection,
-            init=_teach_json,
-            server_settings=SESSION,
-        )
-        return cls(pool)
+    async def open(
+        cls, dsn: str, *, connections_max: int = 10, acquire_seconds: float = ACQUIRE_SECONDS
+    ) -> Self:
+        async def pool(**settings: str) -> asyncpg.Pool:
+            return await asyncpg.create_pool(
+                dsn,
+                min_size=0,  # a process may start while the database is away, and serve when it is back
+                max_size=connections_max,
+                command_timeout=12,  # after the server's own statement_timeout, as the net below it
+                connection_class=_PooledConnection,
+                init=_teach_json,
+                server_settings={**SESSION, **settings},
+            )
+
+        return cls(await pool(), await pool(synchronous_commit="off"), acquire_seconds=acquire_seconds)
 
     async def close(self) -> None:
         await self._bell.close()
         await self._pool.close()
+        await self._repeatable_pool.close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -112,9 +121,10 @@ class Database:
     def read(self) -> "_Borrowed":
         """A connection for single statements, each its own snapshot: `async with db.read() as conn`.
 
-        Raises Unavailable when none is free within 2 seconds, and one of LOST_CONNECTION when it is lost meanwhile.
+        Raises Unavailable when none is free in time (2 seconds, unless opened otherwise), and one of LOST_CONNECTION
+        when it is lost meanwhile.
         """
-        return _Borrowed(self._pool)
+        return _Borrowed(self._pool, self._acquire_seconds)
 
     @asynccontextmanager
     async def transaction(self, *, repeatable: bool = False) -> AsyncIterator[Connection]:
@@ -122,12 +132,14 @@ class Database:
 
         A `repeatable` one does not wait for the disk: a crash of the database may undo it, within about a second.
         Only for what the queue does again then, with no harm: its job is taken out of the queue later, by a
-        transaction that is behind this one in the log, and so is undone with it.
+        transaction that is behind this one in the log, and so is undone with it. Such transactions have connections
+        of their own, so that none has to be told first.
         """
-        async with self.read() as conn:
+        borrowed = self.read()
+        if repeatable:
+            borrowed = _Borrowed(self._repeatable_pool, self._acquire_seconds)
+        async with borrowed as conn:
             async with conn.transaction():
-                if repeatable:
-                    await conn.execute("SET LOCAL synchronous_commit = off")
                 yield conn
             if cast(_PooledConnection, conn).take_left_work():
                 self._bell.ring()
@@ -147,15 +159,16 @@ class Database:
 class _Borrowed:
     """A connection of the pool for the time of a block. A class, because every request enters one."""
 
-    __slots__ = ("_conn", "_pool")
+    __slots__ = ("_conn", "_patience", "_pool")
 
-    def __init__(self, pool: asyncpg.Pool) -> None:
+    def __init__(self, pool: asyncpg.Pool, patience: float) -> None:
         self._pool = pool
+        self._patience = patience
 
     async def __aenter__(self) -> Connection:
         try:
             # With one free there is nothing to wait for, and a timer costs as much as a part of the statement.
-            timeout = None if self._pool.get_idle_size() else ACQUIRE_SECONDS
+            timeout = None if self._pool.get_idle_size() else self._patience
             self._conn: Connection = await self._pool.acquire(timeout=timeout)
         except TimeoutError:
             raise Unavailable("All database connections are busy; send the request again.") from None

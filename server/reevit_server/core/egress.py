@@ -8,6 +8,7 @@ second does not hold us; an answer is read up to 64 KiB.
 
 import asyncio
 import functools
+import os
 import socket
 import ssl
 import time
@@ -18,6 +19,8 @@ from typing import Any, NamedTuple, Protocol
 
 import aiohttp
 from aiohttp.abc import AbstractResolver, ResolveResult
+from aiohttp.client_proto import ResponseHandler
+from yarl import URL
 
 from reevit_server.core.addresses import AddressDenied, is_denied
 
@@ -25,6 +28,9 @@ CONNECT_SECONDS = 5.0
 TOTAL_SECONDS = 15.0
 READ_BYTES_MAX = 64 * 1024
 KEPT_BYTES_MAX = 1024
+# All that an answer may consist of: its head, interim answers before it, the frames of its chunks. aiohttp has no
+# limit for those, and much of it would not come to our eyes.
+HEARD_BYTES_MAX = 1024 * 1024
 # A name server that does not answer holds a thread for many seconds; asyncio's own few would soon all be held.
 _RESOLVING_AT_ONCE = 64
 
@@ -60,7 +66,7 @@ async def opened(
         found = await asyncio.get_running_loop().run_in_executor(threads, ask)
         return [str(address[4][0]) for address in found]
 
-    connector = aiohttp.TCPConnector(
+    connector = _Connector(
         resolver=_Resolver(resolve or ask_the_system, private=private),
         use_dns_cache=False,  # what was looked at is what is connected to
         limit=0,  # who calls has limits
@@ -89,7 +95,9 @@ async def opened(
 
 async def _post(session: aiohttp.ClientSession, url: str, body: bytes, headers: Mapping[str, str]) -> Reply:
     try:
-        async with session.post(url, data=body, headers=headers, allow_redirects=False) as response:
+        # As it is written: %20 and + are two things to some receivers.
+        address = URL(url, encoded=True)
+        async with session.post(address, data=body, headers=headers, allow_redirects=False) as response:
             text = await _beginning(response)
             return Reply(0, response.status, response.headers.get("Retry-After"), text)
     except AddressDenied as error:
@@ -105,10 +113,13 @@ async def _post(session: aiohttp.ClientSession, url: str, body: bytes, headers: 
     except aiohttp.ClientConnectorSSLError as error:
         return _failed("tls_failed", f"TLS failed: {error.os_error}.")
     except aiohttp.ClientConnectorError as error:
-        return _failed("connection_failed", f"No connection: {error.strerror or error.os_error}.")
-    except aiohttp.ServerConnectionError:
-        return _failed("connection_lost", "The connection was closed before there was an answer.")
-    except (aiohttp.ClientError, OSError, ValueError) as error:
+        reason = os.strerror(error.errno) if error.errno else error.os_error
+        return _failed("connection_failed", f"No connection: {reason}.")
+    except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError):
+        return _failed("connection_lost", "The connection was closed before there was a whole answer.")
+    except (aiohttp.NonHttpUrlClientError, ValueError):
+        return _failed("address_denied", "This is no address that requests are sent to.")
+    except (aiohttp.ClientError, OSError) as error:
         return _failed("bad_answer", f"What came is no answer of HTTP: {type(error).__name__}.")
 
 
@@ -142,6 +153,8 @@ class _Resolver(AbstractResolver):
         family: socket.AddressFamily = socket.AF_UNSPEC,  # noqa: ARG002 - both are fine
     ) -> list[ResolveResult]:
         addresses = await self._resolve(host, port)
+        if not addresses:
+            raise OSError("a name without addresses")
         if not self._private and any(is_denied(address) for address in addresses):
             raise AddressDenied(f"{host} is, among others, an address that is not on the public internet.")
         return [
@@ -158,6 +171,41 @@ class _Resolver(AbstractResolver):
 
     async def close(self) -> None:
         """Nothing is held."""
+
+
+class _Connector(aiohttp.TCPConnector):
+    """Makes connections that break off when an answer has no end."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        connection: type[ResponseHandler] = _Measured
+        self._factory = functools.partial(connection, loop=self._loop)
+
+
+class EndlessAnswer(aiohttp.ClientError):
+    """More was heard than an answer may consist of."""
+
+
+class _Measured(ResponseHandler):
+    """One connection: counts what is heard of one answer."""
+
+    _heard = 0
+
+    def set_response_params(self, **options: Any) -> None:
+        """Called before every request."""
+        self._heard = 0
+        super().set_response_params(**options)
+
+    def data_received(self, data: bytes) -> None:
+        self._heard += len(data)
+        if self._heard <= HEARD_BYTES_MAX:
+            super().data_received(data)
+            return
+        error = EndlessAnswer()
+        self.set_exception(error)
+        if self._payload is not None:
+            self._payload.set_exception(error)
+        self.abort()
 
 
 def _socket_to_public(address: Any) -> socket.socket:

@@ -62,6 +62,7 @@ class Duty(NamedTuple):
     name: str
     cron: str
     run: Callable[..., Awaitable[int]]  # (conn, now=…, limit=…)
+    batch_rows: int = 10_000
 
 
 async def enqueue(conn: Connection, *jobs: Job) -> None:

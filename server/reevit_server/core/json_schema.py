@@ -10,6 +10,12 @@ _DATA = ("examples", "default", "enum", "const", "required")
 _BOUNDS = ("minimum", "maximum", "exclusiveMinimum", "exclusiveMaximum")
 
 
+def never_null(schema: Schema) -> None:
+    """Of a field that may be left out, but not cleared: `Field(json_schema_extra=never_null)`."""
+    branch, _ = schema.pop("anyOf")
+    schema.update(branch)
+
+
 def plain(schema: Any) -> Any:
     """The schema without generated titles, with nullable said once."""
     if isinstance(schema, list):

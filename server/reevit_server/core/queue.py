@@ -5,6 +5,7 @@ has been still for 30 seconds; one that went wrong comes back later and later, f
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
@@ -25,11 +26,11 @@ from pgqueuer.domain.errors import FailingListenerError, RetryRequested
 from pgqueuer.domain.models import Job as Picked
 from pgqueuer.domain.models import Schedule
 from pgqueuer.domain.settings import DBSettings, Durability
-from pgqueuer.domain.types import Channel
+from pgqueuer.domain.types import Channel, QueueEntrypoint, QueueManagerId
+from pgqueuer.ports.repository import EntrypointExecutionParameter
 
 from reevit_server.core.bell import CHANNEL
-from reevit_server.core.database import LOST_CONNECTION, SESSION, withhold_data
-from reevit_server.core.errors import Unavailable
+from reevit_server.core.database import PASSING, SESSION, withhold_data
 from reevit_server.core.jobs import Duty, Kind, NotYet, Tools, scope_and_ids
 
 log = structlog.get_logger("reevit.queue")
@@ -50,14 +51,19 @@ NAMES = DBSettings(
     widen_id=False,
 )
 HEARTBEAT_SECONDS = 30
+_GATHER_SECONDS = 0.02
 _LOOK_SECONDS = 5  # how often the queue is looked at when the bell is silent
-_BATCH_JOBS = 20
-_BATCH_ROWS = 10_000
+_BATCH_JOBS = 50
 _RESTART_SECONDS = 1
 _DELAY_SECONDS_MAX = 300
-# What passes by itself: the database is away, busy, or took us for the victim of a deadlock.
-_PASSING = (*LOST_CONNECTION, Unavailable, asyncpg.DeadlockDetectedError)
-_LOST = (*_PASSING, asyncpg.InterfaceError, FailingListenerError, TimeoutError)
+# How the driver speaks of connections that are cut under it, among others; here they are the queue's own.
+_LOST = (
+    *PASSING,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    FailingListenerError,
+    TimeoutError,
+)
 
 Life = Callable[[Queries, asyncio.Event], Awaitable[None]]
 
@@ -98,12 +104,37 @@ async def _live(dsn: str, lane: Life, stopping: asyncio.Event) -> None:
             await asyncio.sleep(_RESTART_SECONDS)
 
 
+class _InHandfuls(Queries):
+    """Lets jobs gather for a moment between two looks, unless the last one found more than it could take.
+
+    While jobs arrive steadily, PgQueuer would look again for each of them; a look costs as much as several jobs.
+    """
+
+    _not_before = 0.0
+
+    async def dequeue(
+        self,
+        batch_size: int,
+        entrypoints: dict[QueueEntrypoint, EntrypointExecutionParameter],
+        queue_manager_id: QueueManagerId,
+        global_concurrency_limit: int | None,
+        heartbeat_timeout: timedelta,
+    ) -> list[Picked]:
+        if (wait := self._not_before - time.monotonic()) > 0:
+            await asyncio.sleep(wait)
+        jobs = await super().dequeue(
+            batch_size, entrypoints, queue_manager_id, global_concurrency_limit, heartbeat_timeout
+        )
+        self._not_before = time.monotonic() + _GATHER_SECONDS if len(jobs) < batch_size else 0.0
+        return jobs
+
+
 @asynccontextmanager
 async def _connected(dsn: str) -> AsyncIterator[Queries]:
     """PgQueuer on connections of its own: it listens on one, and its words for jsonb are not ours."""
     pool = await asyncpg.create_pool(dsn, min_size=0, max_size=3, command_timeout=12, server_settings=SESSION)
     try:
-        yield Queries(
+        yield _InHandfuls(
             AsyncpgPoolDriver(pool),
             qbe=QueryBuilderEnvironment(NAMES),
             qbq=QueryQueueBuilder(NAMES),
@@ -154,9 +185,12 @@ async def _do(tools: Tools, kind: Kind, job: Picked) -> None:
         await kind.run(tools, scope, *ids)
     except NotYet as later:
         raise RetryRequested(timedelta(seconds=later.seconds)) from None
-    except _PASSING as error:
+    except PASSING as error:
         log.warning("job_postponed", job=kind.name, ids=ids, error=type(error).__name__)
         raise RetryRequested(delay) from None
+    except asyncio.CancelledError:
+        # The worker is told to end at once. PgQueuer would take it that nobody wants the job any more.
+        raise RetryRequested(timedelta(0)) from None
     except (
         Exception
     ) as error:  # the last resort: a bug is logged whole, and its job kept until the bug is mended
@@ -176,14 +210,17 @@ async def _keep_time(tools: Tools, duties: Sequence[Duty], queries: Queries, shu
 
 async def _fulfil(tools: Tools, duty: Duty, _: Schedule) -> None:
     """A duty, batch by batch until there is nothing left. If the database is away, it is done the next time."""
-    done = batch = _BATCH_ROWS
+    done = batch = duty.batch_rows
     rows = 0
     try:
         while done == batch:
             async with tools.db.transaction() as conn:
                 done = await duty.run(conn, now=tools.clock(), limit=batch)
             rows += done
-    except _PASSING as error:
+    except PASSING as error:
         log.warning("duty_postponed", duty=duty.name, error=type(error).__name__)
+    except Exception as error:  # the last resort, as for jobs: it is tried again the next time
+        withhold_data(error)
+        log.exception("duty_failed", duty=duty.name)
     if rows:
         log.info("duty_done", duty=duty.name, rows=rows)

@@ -11,6 +11,7 @@ TYPES = (
     "customer.updated",
     "customer.deleted",
     "payment.created",
+    "payment.updated",
     "payment.requires_action",
     "payment.processing",
     "payment.succeeded",

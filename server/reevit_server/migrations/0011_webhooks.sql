@@ -58,8 +58,11 @@ CREATE TABLE webhook_deliveries (
 );
 
 CREATE INDEX webhook_deliveries_of_endpoint ON webhook_deliveries (org_id, mode, endpoint_id, id);
-CREATE INDEX webhook_deliveries_waiting ON webhook_deliveries (org_id, mode, endpoint_id, id) WHERE status = 'waiting';
-CREATE INDEX webhook_deliveries_sending ON webhook_deliveries (org_id, mode, endpoint_id) WHERE status = 'sending';
+-- Who waits for a place at an endpoint, and how many have one.
+CREATE INDEX webhook_deliveries_unfinished ON webhook_deliveries (org_id, mode, endpoint_id, status, id)
+    WHERE status IN ('queued', 'waiting', 'scheduled', 'sending');
+CREATE INDEX webhook_deliveries_given_up ON webhook_deliveries (org_id, mode, status, id)
+    WHERE status IN ('exhausted', 'disabled');
 CREATE INDEX webhook_deliveries_due ON webhook_deliveries (next_attempt_at) WHERE status = 'scheduled';
 
 CREATE TABLE webhook_attempts (

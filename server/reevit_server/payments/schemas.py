@@ -15,6 +15,7 @@ from pydantic import (
 
 from reevit_server.core.countries import COUNTRIES
 from reevit_server.core.database import Row
+from reevit_server.core.json_schema import never_null
 from reevit_server.core.money import MAX_AMOUNT, Amount, Currency
 from reevit_server.core.paging import Page, PageQuery
 from reevit_server.core.scope import Mode
@@ -83,12 +84,6 @@ _PAYMENT: dict[str, JsonValue] = {
     "reference": "order_5678",
 }
 _INTENT: dict[str, JsonValue] = {**_PAYMENT, "reference": "order_5679"}
-
-
-def _never_null(schema: dict[str, Any]) -> None:
-    """The field may be left out, but not cleared."""
-    branch, _ = schema.pop("anyOf")
-    schema.update(branch)
 
 
 class _Customer(BaseModel):
@@ -171,8 +166,8 @@ class IntentPatch(_Customer):
         json_schema_extra={"anyOf": _ONE_WAY, "examples": [{"amount": 12000, "currency": "GHS"}]},
     )
 
-    amount: Annotated[Amount | None, Field(json_schema_extra=_never_null)] = None
-    currency: Annotated[Currency | None, Field(json_schema_extra=_never_null)] = None
+    amount: Annotated[Amount | None, Field(json_schema_extra=never_null)] = None
+    currency: Annotated[Currency | None, Field(json_schema_extra=never_null)] = None
     method: Method | None = None
     country: Country | None = None
     reference: Reference | None = None

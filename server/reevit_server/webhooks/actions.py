@@ -143,6 +143,11 @@ async def delete(conn: Connection, scope: Scope, *, id: str, now: datetime) -> N
     await telling.give_up(conn, scope, endpoint_id=id, now=now)
 
 
+async def purge(conn: Connection, *, now: datetime, limit: int) -> int:
+    """Deletes endpoints that were deleted a day ago and of which no delivery is kept; how many."""
+    return await store.purge(conn, deleted_before=now - timedelta(days=1), limit=limit)
+
+
 async def send_test(
     conn: Connection, scope: Scope, *, endpoint: asyncpg.Record, now: datetime
 ) -> asyncpg.Record:
@@ -236,4 +241,5 @@ def _url(text: str, rules: Rules) -> str:
     try:
         return checked_url(text, private=rules.private)
     except ValueError as error:
-        raise ValidationError.of("url", "value_error", f"`url`: {error}.") from None
+        fault = {"field": "url", "code": "value_error", "message": str(error)}
+        raise ValidationError(f"`url`: {error}.", fields=[fault]) from None

@@ -49,7 +49,7 @@ EndpointId = Annotated[str, id_in_path("whk")]
 
 @router.post("/v1/webhooks/config", response_model=EndpointOut, responses=refusals(TooManyEndpoints))
 async def upsert_webhook_config(call: Call, given: ConfigUpsert) -> Answer:
-    """Set up the one webhook that the published clients know, or change it."""
+    """Set up the configured webhook, the one endpoint that the published clients know, or change it."""
 
     async def deed(conn: Connection) -> Answer:
         endpoint, secret = await actions.upsert_config(conn, call.scope, _rules(call), given, now=call.now)
@@ -60,7 +60,7 @@ async def upsert_webhook_config(call: Call, given: ConfigUpsert) -> Answer:
 
 @router.get("/v1/webhooks/config", response_model=EndpointOut, responses=refusals(ConfigNotFound))
 async def get_webhook_config(call: Call) -> Answer:
-    """Get that webhook."""
+    """Get the configured webhook."""
     async with call.db.read() as conn:
         endpoint = await actions.get_config(conn, call.scope)
     return reply(_out(call, endpoint))
@@ -70,7 +70,7 @@ async def get_webhook_config(call: Call) -> Answer:
     "/v1/webhooks/config", status_code=204, response_model=None, responses=refusals(ConfigNotFound)
 )
 async def delete_webhook_config(call: Call) -> Answer:
-    """Delete that webhook. Its deliveries can still be read."""
+    """Delete the configured webhook. Its deliveries can still be read."""
 
     async def deed(conn: Connection) -> Answer:
         endpoint = await actions.get_config(conn, call.scope)
@@ -87,7 +87,7 @@ async def delete_webhook_config(call: Call) -> Answer:
     responses=refusals(ConfigNotFound, EndpointDisabled),
 )
 async def send_test_to_webhook_config(call: Call, _: Nothing) -> Answer:
-    """Send that webhook a test event. What became of it is in `GET /v1/webhooks/outbound/{delivery_id}`."""
+    """Send the configured webhook a test event. What became of it is in `GET /v1/webhooks/outbound/{delivery_id}`."""
 
     async def deed(conn: Connection) -> Answer:
         endpoint = await actions.get_config(conn, call.scope)

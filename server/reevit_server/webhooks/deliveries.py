@@ -9,6 +9,7 @@ from reevit_server.core.database import Connection, fetch_one
 from reevit_server.core.egress import Reply
 from reevit_server.core.scope import Scope
 from reevit_server.core.where import page
+from reevit_server.webhooks.models import FINISHED, Standing
 
 
 async def insert(
@@ -77,25 +78,35 @@ async def insert_again(
     return [row["event_id"] for row in rows]
 
 
-async def find_endpoint_id(conn: Connection, scope: Scope, *, id: str) -> str | None:
-    endpoint_id: str | None = await conn.fetchval(
-        "SELECT endpoint_id FROM webhook_deliveries WHERE org_id = $1 AND mode = $2 AND id = $3",
-        scope.org_id,
-        scope.mode,
-        id,
-    )
-    return endpoint_id
-
-
-async def find_with_event(conn: Connection, scope: Scope, *, id: str) -> asyncpg.Record | None:
+async def find_with_event(conn: Connection, scope: Scope, *, id: str, now: datetime) -> asyncpg.Record | None:
     """How a delivery stands, and the event it tells of, its data as the text of JSON.
 
-    `forgotten` is whether its customer was erased.
+    `sending` is how many its endpoint is being sent, but for those of workers that died; `under_way` how many have a
+    place, those of the dead and of jobs to come too; `others_wait` whether more wait for one; `forgotten` whether
+    the event's customer was erased.
     """
     return await conn.fetchrow(
         """
         SELECT d.id, d.status, d.attempt_count, d.failure_count, d.sending_until, d.endpoint_id,
                e.id AS event_id, e.org_id, e.mode, e.type, e.created_at AS event_created_at, e.data::text AS data,
+               (
+                   SELECT count(*)
+                   FROM webhook_deliveries AS s
+                   WHERE s.org_id = d.org_id AND s.mode = d.mode AND s.endpoint_id = d.endpoint_id
+                     AND s.status = 'sending' AND s.sending_until > $4
+               ) AS sending,
+               (
+                   SELECT count(*)
+                   FROM webhook_deliveries AS s
+                   WHERE s.org_id = d.org_id AND s.mode = d.mode AND s.endpoint_id = d.endpoint_id
+                     AND s.status IN ('queued', 'sending')
+               ) AS under_way,
+               EXISTS (
+                   SELECT 1
+                   FROM webhook_deliveries AS s
+                   WHERE s.org_id = d.org_id AND s.mode = d.mode AND s.endpoint_id = d.endpoint_id
+                     AND s.status = 'waiting'
+               ) AS others_wait,
                EXISTS (
                    SELECT 1
                    FROM customers AS c
@@ -108,23 +119,8 @@ async def find_with_event(conn: Connection, scope: Scope, *, id: str) -> asyncpg
         scope.org_id,
         scope.mode,
         id,
-    )
-
-
-async def count_sending(conn: Connection, scope: Scope, *, endpoint_id: str, now: datetime) -> int:
-    """What an endpoint is being sent; not what a worker that died was sending."""
-    total: int = await conn.fetchval(
-        """
-        SELECT count(*)
-        FROM webhook_deliveries
-        WHERE org_id = $1 AND mode = $2 AND endpoint_id = $3 AND status = 'sending' AND sending_until > $4
-        """,
-        scope.org_id,
-        scope.mode,
-        endpoint_id,
         now,
     )
-    return total
 
 
 async def begin(conn: Connection, scope: Scope, *, id: str, until: datetime, now: datetime) -> int:
@@ -159,9 +155,7 @@ async def begin(conn: Connection, scope: Scope, *, id: str, until: datetime, now
     return number
 
 
-async def update_attempt(
-    conn: Connection, scope: Scope, *, delivery_id: str, number: int, reply: Reply
-) -> None:
+async def end_attempt(conn: Connection, scope: Scope, *, delivery_id: str, number: int, reply: Reply) -> None:
     """Writes what came of an attempt."""
     await conn.execute(
         """
@@ -173,44 +167,58 @@ async def update_attempt(
         scope.mode,
         delivery_id,
         number,
-        reply.latency_ms,
-        reply.status_code,
-        reply.error,
-        reply.error_message,
-        reply.body,
+        *_values(reply),
     )
 
 
 async def update_status(
-    conn: Connection,
-    scope: Scope,
-    *,
-    id: str,
-    status: str,
-    failures: int = 0,
-    next_attempt_at: datetime | None = None,
-    finished_at: datetime | None = None,
+    conn: Connection, scope: Scope, *, id: str, status: str, finished_at: datetime | None = None
 ) -> None:
-    """Where a delivery goes from here; `failures` are added to those it has."""
+    """Where a delivery goes without an attempt."""
     await conn.execute(
         """
         UPDATE webhook_deliveries
-        SET status = $4, failure_count = failure_count + $5, next_attempt_at = $6, finished_at = $7,
-            sending_until = NULL
+        SET status = $4, finished_at = $5, sending_until = NULL
         WHERE org_id = $1 AND mode = $2 AND id = $3
         """,
         scope.org_id,
         scope.mode,
         id,
         status,
-        failures,
-        next_attempt_at,
         finished_at,
     )
 
 
+async def conclude(
+    conn: Connection, scope: Scope, *, id: str, number: int, reply: Reply, standing: Standing, now: datetime
+) -> None:
+    """Writes what came of an attempt, and where its delivery goes from there."""
+    await conn.execute(
+        """
+        WITH ended AS (
+            UPDATE webhook_attempts
+            SET latency_ms = $5, status_code = $6, error = $7, error_message = $8, response_body = $9
+            WHERE org_id = $1 AND mode = $2 AND delivery_id = $3 AND number = $4
+        )
+        UPDATE webhook_deliveries
+        SET status = $10, failure_count = failure_count + $11, next_attempt_at = $12, finished_at = $13,
+            sending_until = NULL
+        WHERE org_id = $1 AND mode = $2 AND id = $3
+        """,
+        scope.org_id,
+        scope.mode,
+        id,
+        number,
+        *_values(reply),
+        standing.status,
+        standing.failures,
+        standing.next_attempt_at,
+        now if standing.status in FINISHED else None,
+    )
+
+
 async def take_waiting(conn: Connection, scope: Scope, *, endpoint_id: str, limit: int) -> list[str]:
-    """The longest waiting deliveries of an endpoint, which are now queued; their ids."""
+    """The longest waiting deliveries of an endpoint, which are now queued; their ids, the oldest first."""
     rows = await conn.fetch(
         f"""
         UPDATE webhook_deliveries
@@ -228,7 +236,7 @@ async def take_waiting(conn: Connection, scope: Scope, *, endpoint_id: str, limi
         scope.mode,
         endpoint_id,
     )
-    return [row["id"] for row in rows]
+    return sorted(row["id"] for row in rows)
 
 
 async def take_due(conn: Connection, *, now: datetime, limit: int) -> list[asyncpg.Record]:
@@ -253,6 +261,25 @@ async def take_due(conn: Connection, *, now: datetime, limit: int) -> list[async
     )
 
 
+async def select_under_way(conn: Connection, scope: Scope, *, endpoint_ids: Sequence[str]) -> set[str]:
+    """Which of these endpoints have a delivery under way, that will give up its place when it is settled."""
+    rows = await conn.fetch(
+        """
+        SELECT e.id
+        FROM unnest($3::text[]) AS e (id)
+        WHERE EXISTS (
+            SELECT 1
+            FROM webhook_deliveries AS d
+            WHERE d.org_id = $1 AND d.mode = $2 AND d.endpoint_id = e.id AND d.status IN ('queued', 'sending')
+        )
+        """,
+        scope.org_id,
+        scope.mode,
+        endpoint_ids,
+    )
+    return {row["id"] for row in rows}
+
+
 async def disable(
     conn: Connection, scope: Scope, *, endpoint_id: str, sending_too: bool, now: datetime
 ) -> list[str]:
@@ -275,43 +302,6 @@ async def disable(
         sending_too,
     )
     return [row["event_id"] for row in rows]
-
-
-async def select_told_deletions(conn: Connection, scope: Scope, event_ids: Sequence[str]) -> list[str]:
-    """Which of these events tell of a customer's deletion, and have been told to everybody."""
-    rows = await conn.fetch(
-        """
-        SELECT e.id
-        FROM events AS e
-        WHERE e.org_id = $1 AND e.mode = $2 AND e.id = ANY($3) AND e.type = 'customer.deleted'
-          AND NOT EXISTS (
-              SELECT 1
-              FROM webhook_deliveries AS d
-              WHERE d.org_id = e.org_id AND d.mode = e.mode AND d.event_id = e.id AND d.finished_at IS NULL
-          )
-        """,
-        scope.org_id,
-        scope.mode,
-        event_ids,
-    )
-    return [row["id"] for row in rows]
-
-
-async def erase(conn: Connection, scope: Scope, *, customer_id: str) -> None:
-    """Forgets what receivers answered when they were told of a customer: it may well name the person."""
-    await conn.execute(
-        """
-        UPDATE webhook_attempts AS a
-        SET response_body = NULL
-        FROM webhook_deliveries AS d
-        JOIN events AS e ON e.org_id = d.org_id AND e.mode = d.mode AND e.id = d.event_id
-        WHERE e.org_id = $1 AND e.mode = $2 AND e.customer_id = $3
-          AND a.org_id = d.org_id AND a.mode = d.mode AND a.delivery_id = d.id AND a.response_body IS NOT NULL
-        """,
-        scope.org_id,
-        scope.mode,
-        customer_id,
-    )
 
 
 async def select_events(
@@ -341,3 +331,7 @@ async def select_events(
             to_at,
         )
     )
+
+
+def _values(reply: Reply) -> tuple[int, int | None, str | None, str | None, str | None]:
+    return reply.latency_ms, reply.status_code, reply.error, reply.error_message, reply.body

@@ -62,7 +62,7 @@ async def fetch(
     letters = []
     for delivery_id in await deliveries.take_waiting(conn, scope, endpoint_id=id, limit=_FETCHED_MAX):
         attempt = await deliveries.begin(conn, scope, id=delivery_id, until=until, now=now)
-        event = await deliveries.find_with_event(conn, scope, id=delivery_id)
+        event = await deliveries.find_with_event(conn, scope, id=delivery_id, now=now)
         assert event is not None, "it was just taken"
         written = letter(event, delivery_id=delivery_id, attempt=attempt, url="", secrets=secrets, now=now)
         letters.append(
@@ -102,7 +102,7 @@ async def _settle(
     conn: Connection, scope: Scope, listener: asyncpg.Record, result: ListenerResult, *, now: datetime
 ) -> None:
     """A listener is tried once: who develops sees the failure, and asks for a replay."""
-    delivery = await deliveries.find_with_event(conn, scope, id=result.delivery_id)
+    delivery = await deliveries.find_with_event(conn, scope, id=result.delivery_id, now=now)
     if delivery is None or delivery["endpoint_id"] != listener["id"] or delivery["status"] != "sending":
         return  # purged, told twice, or nothing of this listener's
     reply = models.explained(
@@ -114,13 +114,12 @@ async def _settle(
             error_message=result.error_message,
         )
     )
-    await deliveries.update_attempt(
-        conn, scope, delivery_id=delivery["id"], number=delivery["attempt_count"], reply=reply
-    )
-    if models.is_delivered(reply):
-        await telling.finish(conn, scope, delivery, "delivered", now=now)
-    else:
-        await telling.finish(conn, scope, delivery, "exhausted", failures=1, now=now)
+    if delivery["forgotten"]:
+        reply = reply._replace(body=None)  # it may name the person who was erased
+    standing = models.Standing("delivered")
+    if not models.is_delivered(reply):
+        standing = models.Standing("exhausted", failures=1)
+    await telling.conclude(conn, scope, delivery, reply=reply, standing=standing, now=now)
 
 
 async def _locked(conn: Connection, scope: Scope, id: str) -> asyncpg.Record:

@@ -1,15 +1,15 @@
 """Pure rules of telling: when to try again, when to give up, what a secret looks like."""
 
 import base64
-import binascii
 import re
 import secrets
 from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
+from typing import NamedTuple
 
 from reevit_server.core.egress import Reply
 
-# Before each attempt; after the last of them failed, nothing more is tried. Three days and a half in all.
+# Before each attempt; after the last of them failed, nothing more is tried. A little more than three days in all.
 DELAYS = tuple(
     timedelta(seconds=seconds) for seconds in (0, 5, 300, 1800, 7200, 18_000, 36_000, 50_400, 72_000, 86_400)
 )
@@ -42,6 +42,41 @@ def next_try(
     return now + max(delay, min(retry_after or timedelta(0), RETRY_AFTER_MAX))
 
 
+class Standing(NamedTuple):
+    """Where a delivery goes after an attempt; `disables` its endpoint for a reason."""
+
+    status: str
+    failures: int = 0
+    next_attempt_at: datetime | None = None
+    disables: str | None = None
+
+
+def standing_after(
+    reply: Reply,
+    *,
+    endpoint_is_disabled: bool,
+    failing_since: datetime | None,
+    failures: int,
+    spread: float,
+    now: datetime,
+) -> Standing:
+    """What follows from an attempt, of a delivery that has failed so often before."""
+    if is_delivered(reply):
+        return Standing("delivered")
+    if endpoint_is_disabled:
+        return Standing("disabled", failures=1)
+    if reply.error == "gone":
+        return Standing("disabled", failures=1, disables="gone")
+    if failing_since is not None and now - failing_since >= timedelta(days=FAILING_DAYS_MAX):
+        return Standing("disabled", failures=1, disables="failing")
+    again = next_try(
+        failures + 1, now=now, spread=spread, retry_after=retry_after(reply.retry_after, now=now)
+    )
+    if again is None:
+        return Standing("exhausted", failures=1)
+    return Standing("scheduled", failures=1, next_attempt_at=again)
+
+
 def retry_after(text: str | None, *, now: datetime) -> timedelta | None:
     """What a Retry-After header says (RFC 9110, 10.2.3): seconds, or a date; None when it says neither."""
     if text is None:
@@ -50,7 +85,7 @@ def retry_after(text: str | None, *, now: datetime) -> timedelta | None:
         return timedelta(seconds=int(text))
     try:
         at = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):  # an offset of more than any zone's
         return None
     return max(at.replace(tzinfo=at.tzinfo or UTC) - now, timedelta(0))
 
@@ -87,10 +122,13 @@ def secret_bytes(secret: str) -> bytes:
     """What the Standard Webhooks signature is keyed with. Raises ValueError."""
     if not secret.startswith(_SECRET_PREFIX):
         raise ValueError(_EXPECTED)
+    written = secret.removeprefix(_SECRET_PREFIX)
     try:
-        key = base64.b64decode(secret.removeprefix(_SECRET_PREFIX), validate=True)
-    except binascii.Error:
+        key = base64.b64decode(written, validate=True)
+    except ValueError:
         raise ValueError(_EXPECTED) from None
+    if base64.b64encode(key).decode() != written:
+        raise ValueError(_EXPECTED)  # Python forgives it, receivers in other languages do not
     # https://github.com/standard-webhooks/standard-webhooks, "Symmetric": 24 to 64 bytes.
     if not 24 <= len(key) <= 64:
         raise ValueError(_EXPECTED)

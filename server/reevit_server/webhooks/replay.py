@@ -1,6 +1,6 @@
 """Telling again: of one event, or of all that happened in a time."""
 
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 import asyncpg
@@ -26,19 +26,22 @@ async def replay(
 ) -> list[asyncpg.Record]:
     """Tells endpoints of an event again, whatever became of it before; the deliveries.
 
-    One that is named is told in any case; else those that are told of such events.
+    One that is named is told in any case; else those that are told of such events, listeners among them.
     Raises EventNotFound, EndpointNotFound, EndpointDisabled.
     """
     event = await events.get(conn, scope, id=event_id)
     if endpoint_id is not None:
         ids = [endpoint_id]
+    elif event["type"] == events.TEST:
+        ids = [event["subject_id"]]  # nobody else asked for it
     else:
-        told = await store.select_told(conn, scope, seen_after=now, limit=models.ENDPOINTS_MAX)
-        ids = sorted(
-            endpoint["id"]
-            for endpoint in told
-            if endpoint["kind"] != "listener" and events.chosen(endpoint["events"], event["type"])
+        told = await store.select_told(
+            conn,
+            scope,
+            seen_after=now - timedelta(seconds=models.LISTENER_SECONDS),
+            limit=models.ENDPOINTS_MAX,
         )
+        ids = sorted(endpoint["id"] for endpoint in told if events.chosen(endpoint["events"], event["type"]))
     for id in ids:
         await _again(conn, scope, id, [event_id], undelivered_only=False, now=now)
     return await outbound.select_of_event(conn, scope, event_id=event_id, endpoint_ids=ids)
@@ -80,7 +83,7 @@ async def _again(
     now: datetime,
 ) -> int:
     endpoint = await store.find_for_update(conn, scope, id=endpoint_id)
-    if endpoint is None or endpoint["deleted_at"] is not None or endpoint["kind"] == "listener":
+    if endpoint is None or endpoint["deleted_at"] is not None:
         raise EndpointNotFound
     if endpoint["status"] == "disabled":
         raise EndpointDisabled
@@ -93,6 +96,6 @@ async def _again(
         undelivered_only=undelivered_only,
         now=now,
     )
-    if again and endpoint["status"] == "active":
+    if again and endpoint["status"] == "active" and endpoint["kind"] != "listener":
         await telling.release(conn, scope, endpoint_id=endpoint_id, limit=models.AT_ONCE_MAX)
     return len(again)

@@ -16,6 +16,7 @@ from pydantic import (
 from reevit_server import events
 from reevit_server.core.addresses import URL_LENGTH_MAX
 from reevit_server.core.database import Row
+from reevit_server.core.json_schema import never_null
 from reevit_server.core.openapi import example_id
 from reevit_server.core.paging import Page, PageQuery
 from reevit_server.core.scope import Mode
@@ -102,13 +103,14 @@ class EndpointPatch(BaseModel):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"events": ["*"]}]})
 
-    url: Url | None = None
-    events: Choices | None = None
+    url: Annotated[Url | None, Field(json_schema_extra=never_null)] = None
+    events: Annotated[Choices | None, Field(json_schema_extra=never_null)] = None
     description: ShortName | None = None
     enabled: Annotated[
         StrictBool | None,
         Field(
-            description="false: it is told nothing, and what waited for it is given up. true: it is told again."
+            description="false: it is told nothing, and what waited for it is given up. true: it is told again.",
+            json_schema_extra=never_null,
         ),
     ] = None
 

@@ -101,6 +101,44 @@ async def find_for_update(conn: Connection, scope: Scope, *, id: str) -> asyncpg
     )
 
 
+async def find_of_delivery_for_update(
+    conn: Connection, scope: Scope, *, delivery_id: str
+) -> asyncpg.Record | None:
+    """The same by one of its deliveries; None when that was purged."""
+    return await conn.fetchrow(
+        f"""
+        SELECT {_COLUMNS}, w.deleted_at
+        FROM webhook_endpoints AS w
+        WHERE w.org_id = $1 AND w.mode = $2 AND w.id = (
+            SELECT endpoint_id FROM webhook_deliveries WHERE org_id = $1 AND mode = $2 AND id = $3
+        )
+        FOR NO KEY UPDATE OF w
+        """,
+        scope.org_id,
+        scope.mode,
+        delivery_id,
+    )
+
+
+async def lock(conn: Connection, scope: Scope, *, ids: Sequence[str]) -> list[asyncpg.Record]:
+    """Several endpoints, locked like one, and in the same order by all who lock several."""
+    return list(
+        await conn.fetch(
+            f"""
+            SELECT w.id, w.status
+            FROM webhook_endpoints AS w
+            WHERE w.org_id = $1 AND w.mode = $2 AND w.id = ANY($3)
+            ORDER BY w.id
+            {page(len(ids))}
+            FOR NO KEY UPDATE OF w
+            """,
+            scope.org_id,
+            scope.mode,
+            ids,
+        )
+    )
+
+
 async def select(
     conn: Connection, scope: Scope, *, after: tuple[datetime, str] | None, limit: int, offset: int
 ) -> list[asyncpg.Record]:
@@ -126,11 +164,19 @@ async def select(
 async def select_told(
     conn: Connection, scope: Scope, *, seen_after: datetime, limit: int
 ) -> list[asyncpg.Record]:
-    """Whoever is told when something happens: not disabled, and listeners only while they ask."""
+    """Whoever is told when something happens: not disabled, and listeners only while they ask.
+
+    `has_line` is whether something waits already to be told to it.
+    """
     return list(
         await conn.fetch(
             f"""
-            SELECT w.id, w.kind, w.events
+            SELECT w.id, w.kind, w.events,
+                   EXISTS (
+                       SELECT 1
+                       FROM webhook_deliveries AS d
+                       WHERE d.org_id = w.org_id AND d.mode = w.mode AND d.endpoint_id = w.id AND d.status = 'waiting'
+                   ) AS has_line
             FROM webhook_endpoints AS w
             WHERE {_HERE} AND w.status <> 'disabled' AND (w.kind <> 'listener' OR w.seen_at > $3)
             {page(limit)}
@@ -188,6 +234,27 @@ async def delete(conn: Connection, scope: Scope, *, id: str, now: datetime) -> N
         id,
         now,
     )
+
+
+async def purge(conn: Connection, *, deleted_before: datetime, limit: int) -> int:
+    """Deletes what is left of endpoints whose last delivery is gone too; how many."""
+    status = await conn.execute(
+        f"""
+        DELETE FROM webhook_endpoints
+        WHERE (org_id, mode, id) IN (
+            SELECT w.org_id, w.mode, w.id
+            FROM webhook_endpoints AS w
+            WHERE w.deleted_at < $1 AND NOT EXISTS (
+                SELECT 1
+                FROM webhook_deliveries AS d
+                WHERE d.org_id = w.org_id AND d.mode = w.mode AND d.endpoint_id = w.id
+            )
+            {page(limit)}
+        )
+        """,
+        deleted_before,
+    )
+    return int(status.rsplit(" ", 1)[1])
 
 
 async def select_gone(conn: Connection, *, seen_before: datetime, limit: int) -> Sequence[asyncpg.Record]:

@@ -6,6 +6,7 @@ time has come. A worker that dies leaves it `sending`; its job comes back, and g
 over.
 """
 
+import asyncio
 import secrets
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -14,13 +15,13 @@ import asyncpg
 
 from reevit_server import events
 from reevit_server.core.answer import to_json
-from reevit_server.core.database import Connection
+from reevit_server.core.database import PASSING, Connection
 from reevit_server.core.egress import Reply
 from reevit_server.core.ids import new_id
 from reevit_server.core.jobs import Job, NotYet, Tools, enqueue
 from reevit_server.core.scope import Scope
 from reevit_server.core.sealing import Sealer
-from reevit_server.webhooks import deliveries, models, store
+from reevit_server.webhooks import deliveries, erasing, models, store
 from reevit_server.webhooks.endpoint_secrets import opened
 from reevit_server.webhooks.schemas import EndpointOut
 from reevit_server.webhooks.signature import Letter, letter
@@ -36,9 +37,24 @@ async def deliver(tools: Tools, scope: Scope, id: str) -> Reply | None:
     if prepared is None:
         return None
     reply = models.explained(await tools.post(prepared.url, prepared.body, prepared.headers))
-    async with tools.db.transaction(repeatable=True) as conn:
-        await settle(conn, scope, id=id, attempt=prepared.attempt, reply=reply, now=tools.clock())
+    await _settle_patiently(tools, scope, prepared, reply)
     return reply
+
+
+async def _settle_patiently(tools: Tools, scope: Scope, sent: Letter, reply: Reply) -> None:
+    """Settles, also when the database is away for a moment: else what has been told would be told again."""
+    tries = models.SENDING_SECONDS // 2
+    for left in reversed(range(tries)):
+        try:
+            async with tools.db.transaction(repeatable=True) as conn:
+                await settle(
+                    conn, scope, id=sent.delivery_id, attempt=sent.attempt, reply=reply, now=tools.clock()
+                )
+            return
+        except PASSING:
+            if not left:
+                raise
+            await asyncio.sleep(1)
 
 
 async def prepare(conn: Connection, scope: Scope, *, id: str, sealer: Sealer, now: datetime) -> Letter | None:
@@ -46,21 +62,17 @@ async def prepare(conn: Connection, scope: Scope, *, id: str, sealer: Sealer, no
 
     Raises NotYet while somebody else may be sending it.
     """
-    endpoint_id = await deliveries.find_endpoint_id(conn, scope, id=id)
-    if endpoint_id is None:
-        return None  # purged
-    endpoint = await store.find_for_update(conn, scope, id=endpoint_id)
-    delivery = await deliveries.find_with_event(conn, scope, id=id)
-    assert endpoint is not None, "a foreign key keeps it"
-    if delivery is None or delivery["status"] not in ("queued", "sending"):
-        return None
+    endpoint = await store.find_of_delivery_for_update(conn, scope, delivery_id=id)
+    delivery = await deliveries.find_with_event(conn, scope, id=id, now=now)
+    if endpoint is None or delivery is None or delivery["status"] not in ("queued", "sending"):
+        return None  # purged, or dealt with
     if delivery["status"] == "sending" and delivery["sending_until"] > now:
         raise NotYet((delivery["sending_until"] - now).total_seconds())
     if endpoint["status"] == "disabled":
-        await finish(conn, scope, delivery, "disabled", now=now)
+        await deliveries.update_status(conn, scope, id=id, status="disabled", finished_at=now)
+        await forget_deletions(conn, scope, [delivery["event_id"]])
         return None
-    sending = await deliveries.count_sending(conn, scope, endpoint_id=endpoint_id, now=now)
-    if endpoint["status"] == "paused" or sending >= models.AT_ONCE_MAX:
+    if endpoint["status"] == "paused" or delivery["sending"] >= models.AT_ONCE_MAX:
         await deliveries.update_status(conn, scope, id=id, status="waiting")
         return None
     until = now + timedelta(seconds=models.SENDING_SECONDS)
@@ -79,21 +91,57 @@ async def settle(
     conn: Connection, scope: Scope, *, id: str, attempt: int, reply: Reply, now: datetime
 ) -> None:
     """Writes what came of an attempt, and what follows. Twice is the same as once."""
-    endpoint_id = await deliveries.find_endpoint_id(conn, scope, id=id)
-    if endpoint_id is None:
+    endpoint = await store.find_of_delivery_for_update(conn, scope, delivery_id=id)
+    delivery = await deliveries.find_with_event(conn, scope, id=id, now=now)
+    if endpoint is None or delivery is None:
         return  # purged while it was sent
-    endpoint = await store.find_for_update(conn, scope, id=endpoint_id)
-    delivery = await deliveries.find_with_event(conn, scope, id=id)
-    assert endpoint is not None, "a foreign key keeps it"
-    if delivery is not None and delivery["forgotten"]:
+    if delivery["forgotten"]:
         reply = reply._replace(body=None)  # it may name the person who was erased
-    await deliveries.update_attempt(conn, scope, delivery_id=id, number=attempt, reply=reply)
-    if delivery is None or (delivery["status"], delivery["attempt_count"]) != ("sending", attempt):
-        return  # somebody took it over, for whom this attempt had lasted too long
-    if models.is_delivered(reply):
-        await _succeed(conn, scope, endpoint, delivery, now=now)
-    else:
-        await _fail(conn, scope, endpoint, delivery, reply, now=now)
+    if (delivery["status"], delivery["attempt_count"]) != ("sending", attempt):
+        # Somebody took it over, for whom this attempt had lasted too long.
+        await deliveries.end_attempt(conn, scope, delivery_id=id, number=attempt, reply=reply)
+        return
+    standing = models.standing_after(
+        reply,
+        endpoint_is_disabled=endpoint["status"] == "disabled",
+        failing_since=endpoint["failing_since"],
+        failures=delivery["failure_count"],
+        spread=(secrets.randbelow(2 * _SPREADS) - _SPREADS) / _SPREADS,
+        now=now,
+    )
+    await conclude(conn, scope, delivery, reply=reply, standing=standing, now=now)
+    if standing.disables is not None:
+        await disable(conn, scope, endpoint, reason=standing.disables, now=now)
+        return
+    is_failing = standing.status != "delivered"
+    if is_failing != (endpoint["failing_since"] is not None) and endpoint["status"] != "disabled":
+        await store.update_failing(conn, scope, id=endpoint["id"], since=now if is_failing else None)
+    if delivery["others_wait"] and endpoint["status"] == "active":
+        free = models.AT_ONCE_MAX - (delivery["under_way"] - 1)
+        await release(conn, scope, endpoint_id=endpoint["id"], limit=max(free, 0))
+
+
+async def conclude(
+    conn: Connection,
+    scope: Scope,
+    delivery: asyncpg.Record,
+    *,
+    reply: Reply,
+    standing: models.Standing,
+    now: datetime,
+) -> None:
+    """Writes how an attempt ended. A customer's deletion that has been told to all is forgotten too."""
+    await deliveries.conclude(
+        conn,
+        scope,
+        id=delivery["id"],
+        number=delivery["attempt_count"],
+        reply=reply,
+        standing=standing,
+        now=now,
+    )
+    if delivery["type"] == "customer.deleted":
+        await forget_deletions(conn, scope, [delivery["event_id"]])
 
 
 async def release(conn: Connection, scope: Scope, *, endpoint_id: str, limit: int) -> None:
@@ -122,17 +170,6 @@ async def disable(
     return changed
 
 
-async def finish(
-    conn: Connection, scope: Scope, delivery: asyncpg.Record, status: str, *, failures: int = 0, now: datetime
-) -> None:
-    """Ends a delivery. A customer's deletion that has been told to all is forgotten too."""
-    await deliveries.update_status(
-        conn, scope, id=delivery["id"], status=status, failures=failures, finished_at=now
-    )
-    if delivery["type"] == "customer.deleted":
-        await forget_deletions(conn, scope, [delivery["event_id"]])
-
-
 async def give_up(
     conn: Connection, scope: Scope, *, endpoint_id: str, sending_too: bool = False, now: datetime
 ) -> None:
@@ -148,93 +185,72 @@ async def forget_deletions(conn: Connection, scope: Scope, event_ids: Sequence[s
 
     It was kept only so that receivers know whom to forget.
     """
-    for event_id in await deliveries.select_told_deletions(conn, scope, event_ids):
+    deletions = await erasing.lock_deletions(conn, scope, event_ids)
+    for event_id in await erasing.select_told(conn, scope, deletions) if deletions else ():
         await events.forget(conn, scope, id=event_id)
 
 
-async def on_event(
-    conn: Connection, scope: Scope, told: Sequence[asyncpg.Record], /, *, tools: Tools
-) -> None:
+async def on_event(tools: Tools, scope: Scope, told: Sequence[asyncpg.Record], /) -> None:
     """A delivery for each endpoint that wants to be told; twice is the same as once."""
     now = tools.clock()
-    endpoints = await store.select_told(
-        conn,
-        scope,
-        seen_after=now - timedelta(seconds=models.LISTENER_SECONDS),
-        limit=models.ENDPOINTS_MAX,
-    )
+    async with tools.db.read() as conn:
+        endpoints = await store.select_told(
+            conn,
+            scope,
+            seen_after=now - timedelta(seconds=models.LISTENER_SECONDS),
+            limit=models.ENDPOINTS_MAX,
+        )
     pairs = [
         (event["id"], endpoint)
         for event in told
         for endpoint in endpoints
         if events.chosen(endpoint["events"], event["type"])
     ]
-    if pairs:
-        await _write(conn, scope, pairs, now=now)
-    for event in told:
-        if event["type"] == "customer.deleted":
-            await deliveries.erase(conn, scope, customer_id=event["subject_id"])
+    deleted = [event for event in told if event["type"] == "customer.deleted"]
+    if not pairs and not deleted:
+        return
+    for event in deleted:
+        async with tools.db.transaction(repeatable=True) as conn:
+            await erasing.lock_receivers(conn, scope, customer_id=event["subject_id"])
+            await erasing.erase(conn, scope, customer_id=event["subject_id"])
+    async with tools.db.transaction(repeatable=True) as conn:
+        if pairs:
+            await _write(conn, scope, pairs, now=now)
+        for event in deleted:
             await forget_deletions(conn, scope, [event["id"]])
 
 
 async def _write(
     conn: Connection, scope: Scope, pairs: Sequence[tuple[str, asyncpg.Record]], *, now: datetime
 ) -> None:
+    waiting = await _joining_a_line(conn, scope, [endpoint for _, endpoint in pairs])
     created = await deliveries.insert(
         conn,
         scope,
         ids=[new_id("dlv") for _ in pairs],
         event_ids=[event_id for event_id, _ in pairs],
         endpoint_ids=[endpoint["id"] for _, endpoint in pairs],
-        # A listener comes and takes what waits. Whether another is paused, its job finds out under the lock.
-        statuses=["waiting" if endpoint["kind"] == "listener" else "queued" for _, endpoint in pairs],
+        statuses=["waiting" if endpoint["id"] in waiting else "queued" for _, endpoint in pairs],
         now=now,
     )
     await enqueue(conn, *(Job(DELIVER, scope, (row["id"],)) for row in created if row["status"] == "queued"))
 
 
-async def _succeed(
-    conn: Connection, scope: Scope, endpoint: asyncpg.Record, delivery: asyncpg.Record, *, now: datetime
-) -> None:
-    await finish(conn, scope, delivery, "delivered", now=now)
-    recovered = endpoint["failing_since"] is not None
-    if recovered:
-        await store.update_failing(conn, scope, id=endpoint["id"], since=None)
-    if endpoint["status"] == "active":
-        await release(conn, scope, endpoint_id=endpoint["id"], limit=1)
+async def _joining_a_line(conn: Connection, scope: Scope, endpoints: Sequence[asyncpg.Record]) -> set[str]:
+    """The endpoints whose deliveries wait from the start, because others do already.
 
-
-async def _fail(
-    conn: Connection,
-    scope: Scope,
-    endpoint: asyncpg.Record,
-    delivery: asyncpg.Record,
-    reply: Reply,
-    *,
-    now: datetime,
-) -> None:
-    if endpoint["status"] == "disabled":
-        await finish(conn, scope, delivery, "disabled", failures=1, now=now)
-        return
-    since = endpoint["failing_since"] or now
-    too_long = now - since >= timedelta(days=models.FAILING_DAYS_MAX)
-    if too_long or reply.error == "gone":
-        await finish(conn, scope, delivery, "disabled", failures=1, now=now)
-        await disable(conn, scope, endpoint, reason="failing" if too_long else "gone", now=now)
-        return
-    if endpoint["failing_since"] is None:
-        await store.update_failing(conn, scope, id=endpoint["id"], since=now)
-    again = models.next_try(
-        delivery["failure_count"] + 1,
-        now=now,
-        spread=(secrets.randbelow(2 * _SPREADS) - _SPREADS) / _SPREADS,
-        retry_after=models.retry_after(reply.retry_after, now=now),
-    )
-    if again is None:
-        await finish(conn, scope, delivery, "exhausted", failures=1, now=now)
-    else:
-        await deliveries.update_status(
-            conn, scope, id=delivery["id"], status="scheduled", failures=1, next_attempt_at=again
-        )
-    if endpoint["status"] == "active":
-        await release(conn, scope, endpoint_id=endpoint["id"], limit=1)
+    Else each would take a job only to find out that there is no place. Under the lock, so that whoever gives up a
+    place meanwhile sees them. A listener comes and takes what waits, unless it has stopped meanwhile: nobody would
+    ever end what waits for it then, as a job does.
+    """
+    listeners = {endpoint["id"] for endpoint in endpoints if endpoint["kind"] == "listener"}
+    lines = {endpoint["id"] for endpoint in endpoints if endpoint["has_line"]} - listeners
+    if not lines | listeners:
+        return set()
+    locked = await store.lock(conn, scope, ids=sorted(lines | listeners))
+    under_way = await deliveries.select_under_way(conn, scope, endpoint_ids=sorted(lines)) if lines else set()
+    return under_way | {
+        endpoint["id"]
+        for endpoint in locked
+        if endpoint["status"] == "paused" or (endpoint["id"] in listeners and endpoint["status"] == "active")
+    }

@@ -148,3 +148,25 @@ async def test_a_pool_that_closes_is_unavailable(dsn: str):
     with pytest.raises(Unavailable):
         async with db.read():
             pass
+
+
+async def test_only_what_can_be_repeated_does_not_wait_for_the_disk(empty_dsn: str):
+    async with await Database.open(empty_dsn) as db:
+        for _ in range(2):
+            async with db.transaction(repeatable=True) as conn:
+                assert await conn.fetchval("SHOW synchronous_commit") == "off"
+            async with db.transaction() as conn:
+                assert await conn.fetchval("SHOW synchronous_commit") == "on"
+            async with db.read() as conn:
+                assert await conn.fetchval("SHOW synchronous_commit") == "on"
+        with pytest.raises(asyncpg.UndefinedTableError):
+            await _begin_and_fail(db)
+        async with db.read() as conn:
+            assert await conn.fetchval("SELECT to_regclass('notes')") is None
+        assert await db.unsafe_settings() == []
+
+
+async def _begin_and_fail(db: Database) -> None:
+    async with db.transaction(repeatable=True) as conn:
+        await conn.execute("CREATE TABLE notes ()")
+        await conn.execute("SELECT 1 FROM there_is_none")

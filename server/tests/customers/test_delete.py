@@ -174,7 +174,13 @@ async def test_deleting_is_recorded_once_and_repeated_by_its_key(db: Database, m
     assert await types_of(db, merchant, customer["id"]) == ["customer.created", "customer.deleted"]
     [created_event, deleted_event] = await events_of(db, merchant, customer["id"])
     assert created_event["data"] == {"id": customer["id"]}
-    assert deleted_event["data"] == {"id": customer["id"]}
+    assert deleted_event["data"] == {
+        "id": customer["id"],
+        "customer": {
+            "id": customer["id"],
+            "external_id": PERSON["external_id"],
+        },  # until everybody has been told
+    }
 
 
 @pytest.mark.parametrize("address", ["cus_01jd8w3v5qe2rvkz6n0c4m8x7a", "external/nobody", "nonsense"])

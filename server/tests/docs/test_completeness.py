@@ -1,4 +1,4 @@
-"""Nothing is undocumented: every error code, every setting, every operation has its line."""
+"""Nothing is undocumented: every error code, every setting, every operation, every figure has its line."""
 
 import importlib
 import pkgutil
@@ -61,6 +61,14 @@ def test_every_operation_is_documented():
         if (method, _nameless(route.path)) not in documented
     }
     assert not missing
+
+
+def test_every_figure_for_prometheus_is_documented():
+    sources = Path(reevit_server.__file__).parent.rglob("metrics.py")
+    text = "\n".join(source.read_text(encoding="utf-8") for source in sources)
+    page = (DOCS / "operations.md").read_text(encoding="utf-8")
+    documented = set(re.findall(r"^\| `(reevit_[a-z_]+)", page, re.MULTILINE))
+    assert set(re.findall(r'"(reevit_[a-z_]+)"', text)) == documented
 
 
 def _kinds(error: type[AppError]) -> Iterator[type[AppError]]:

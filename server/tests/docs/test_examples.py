@@ -1,22 +1,17 @@
 """The documentation does what it says: every example is run as printed, against a server as operators start it."""
 
-import asyncio
 import json
 import os
 import shutil
 import subprocess
-import uuid
-from collections.abc import Iterator
 from pathlib import Path
 
-import asyncpg
 import pytest
 
-from reevit_server.cli.orgs import create_with_keys
-from reevit_server.core.database import Database
 from tests.docs import pages
 from tests.docs.pages import Example, differences, examples, last_json
-from tests.running import REEVIT, environment, running_server
+from tests.docs.shop import Shop
+from tests.running import REEVIT, environment
 
 ROOT = Path(__file__).parents[3]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
@@ -24,38 +19,24 @@ _PAGE_SECONDS = 120
 _CURL_REFUSED = 22  # its exit status for an answer of 400 or more, with `fail-with-body`
 
 
-@pytest.fixture(scope="module")
-def dsn_of_docs(postgres: str) -> Iterator[str]:
-    """An empty database, for the operator's examples look at all organizations; the server makes the schema."""
-    name = f"docs_{uuid.uuid4().hex}"
-    asyncio.run(_execute(postgres, f"CREATE DATABASE {name}"))
-    yield postgres.replace("/postgres?", f"/{name}?")
-    asyncio.run(_execute(postgres, f"DROP DATABASE {name} WITH (FORCE)"))
-
-
-@pytest.fixture(scope="module")
-def server(dsn_of_docs: str) -> Iterator[str]:
-    """The address of a running server."""
-    with running_server(dsn_of_docs) as (base_url, _):
-        yield base_url
-
-
 @pytest.fixture
-def shell(server: str, dsn_of_docs: str, tmp_path: Path) -> dict[str, str]:
-    """What a reader has: the commands at hand, an organization of one's own and its test key."""
+def shell(
+    server: str, dsn_of_docs: str, organization: dict[str, str], shop: Shop, tmp_path: Path
+) -> dict[str, str]:
+    """What a reader has: the commands at hand, an organization with its test key, and a server of one's own."""
     if missing := [program for program in ("bash", "curl") if shutil.which(program) is None]:
         pytest.skip(f"the examples are typed in bash and call curl: no {' and no '.join(missing)} here")
     if subprocess.run(["curl", "--fail-with-body", "--version"], capture_output=True, check=False).returncode:
         pytest.skip("this curl is older than 7.76 and cannot tell a refusal from an answer")
     (tmp_path / ".curlrc").write_text("fail-with-body\nsilent\nshow-error\n")
-    merchant = asyncio.run(_create_merchant(dsn_of_docs))
     return environment(
         PATH=f"{Path(REEVIT).parent}{os.pathsep}{os.environ['PATH']}",
         CURL_HOME=str(tmp_path),
         REEVIT=server,
         REEVIT_DATABASE_URL=dsn_of_docs,
-        KEY=merchant["test_key"],
-        ORG=merchant["org_id"],
+        KEY=organization["test_key"],
+        ORG=organization["org_id"],
+        SHOP=shop.url,
     )
 
 
@@ -145,16 +126,3 @@ def _differences(example: Example, printed: str) -> list[str]:
     if example.language == "text":
         return pages.missing_lines(example.shown, printed)
     return []
-
-
-async def _create_merchant(dsn: str) -> dict[str, str]:
-    async with await Database.open(dsn, connections_max=2) as db:
-        return await create_with_keys(db, name="Example shop", currency="GHS")
-
-
-async def _execute(dsn: str, statement: str) -> None:
-    conn = await asyncpg.connect(dsn)
-    try:
-        await conn.execute(statement)
-    finally:
-        await conn.close()

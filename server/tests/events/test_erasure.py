@@ -34,8 +34,9 @@ async def test_what_happened_stays_and_to_whom_is_gone(db: Database, merchant: M
             "customer": {"id": customer["id"]},
             "external_customer_id": None,
         }
-    for event in await events_of(db, merchant, customer["id"]):
-        assert event["data"] == {"id": customer["id"]}
+    *told, deleted = await events_of(db, merchant, customer["id"])
+    assert [event["data"] for event in told] == [{"id": customer["id"]}] * 2
+    assert (deleted["type"], deleted["customer_id"]) == ("customer.deleted", customer["id"])
     words = [*ADA.values(), "Ada Eightyeight", "vip-8842", "size 8842"]
     assert await traces(db, merchant.scope, words) == {}
 
@@ -120,7 +121,7 @@ async def test_a_payment_made_while_its_customer_is_erased_leaves_no_trace_of_it
     assert await drift(db, merchant.scope) == []
 
 
-async def test_an_erasure_is_told_without_the_person(db: Database, merchant: Merchant):
+async def test_an_erasure_is_told_by_your_id_and_without_the_person(db: Database, merchant: Merchant):
     customer = await merchant.customer(**ADA)
     before = await count_events(db, merchant)
     assert (await merchant.test.delete(f"/v1/customers/{customer['id']}")).status_code == 204
@@ -129,7 +130,7 @@ async def test_an_erasure_is_told_without_the_person(db: Database, merchant: Mer
     assert (event["type"], event["subject_id"], event["data"]) == (
         "customer.deleted",
         customer["id"],
-        {"id": customer["id"]},
+        {"id": customer["id"], "customer": {"id": customer["id"], "external_id": ADA["external_id"]}},
     )
 
 

@@ -8,6 +8,7 @@ import pytest
 from reevit_server import events
 from reevit_server.core.clock import utc_now
 from reevit_server.core.database import Database
+from reevit_server.settings import Settings
 from tests.makers import Merchant, ok, refused
 
 
@@ -87,7 +88,7 @@ async def test_events_are_kept_for_thirty_days(db: Database, merchant: Merchant,
         await conn.execute(
             "UPDATE events SET created_at = $2 WHERE id = $1", event["id"], utc_now() - timedelta(days=days)
         )
-        await events.purge(conn, now=utc_now(), limit=10_000)
+        await events.purge(conn, kept_days=Settings().events_kept_days, now=utc_now(), limit=10_000)
     answer = await merchant.test.get(f"/v1/events/{event['id']}")
     if days < 30:
         ok(answer)

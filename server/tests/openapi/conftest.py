@@ -15,9 +15,9 @@ from tests.running import serving
 
 
 @pytest.fixture(scope="session")
-def server_url(dsn: str) -> Iterator[str]:
-    """Where `reevit serve` listens, on this worker's database."""
-    with serving("--database-url", dsn) as server:
+def server_url(dsn_of_server: str) -> Iterator[str]:
+    """Where `reevit serve` listens."""
+    with serving("--database-url", dsn_of_server) as server:
         yield server.base_url
 
 
@@ -29,13 +29,13 @@ def connection() -> Iterator[requests.Session]:
 
 
 @pytest.fixture(scope="session")
-def open_shop(server_url: str, dsn: str) -> Iterator[Callable[[], Shop]]:
+def open_shop(server_url: str, dsn_of_server: str) -> Iterator[Callable[[], Shop]]:
     """Makes merchants at that server."""
     # What is only asked for to prepare a test is held against the document too.
     with httpx.Client(event_hooks={"response": [conformance.read_and_check]}) as client:
 
         def new_shop() -> Shop:
-            made = asyncio.run(_make_organization(dsn))
+            made = asyncio.run(_make_organization(dsn_of_server))
             return Shop(server_url, made["org_id"], made["test_key"], client)
 
         yield new_shop

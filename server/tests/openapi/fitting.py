@@ -7,8 +7,8 @@ from urllib.parse import unquote
 from schemathesis import Case
 from schemathesis.core.parameters import ParameterLocation
 
-from tests.openapi.formats import is_address, is_number
-from tests.openapi.objects import IN_PATH, PAYMENTS, Shop
+from tests.openapi.formats import is_address, is_number, is_secret, is_told
+from tests.openapi.objects import HOOKS, IN_PATH, LISTENING, PAYMENTS, PREPARED, Shop
 
 
 def fit(case: Case[Any], shop: Shop, *, with_objects: bool = True) -> None:
@@ -23,6 +23,8 @@ def fit(case: Case[Any], shop: Shop, *, with_objects: bool = True) -> None:
     body = case.body if _is_valid(case, ParameterLocation.BODY) and isinstance(case.body, dict) else {}
     if with_objects and _is_valid(case, ParameterLocation.PATH):
         _fit_path(case.path_parameters, query, operation_id, shop)
+    if with_objects and operation_id in PREPARED:
+        PREPARED[operation_id](shop)
     _fit_headers(case, shop)
     _fit_query(case, query, shop)
     _fit_body(body, operation_id, shop)
@@ -43,6 +45,8 @@ def _fit_path(path: dict[str, Any], query: dict[str, Any], operation_id: str, sh
             path[name] = payment["id"]
             if "client_secret" in query:
                 query["client_secret"] = payment["client_secret"]
+        elif name == "endpoint_id" and operation_id in LISTENING:
+            path[name] = shop.listener()["id"]
         elif name != "tag":  # any tag will do
             assert name in IN_PATH, f"{name} is new in an address: say in IN_PATH how to make one"
             path[name] = IN_PATH[name](shop)
@@ -109,6 +113,12 @@ def _fit_body(body: dict[str, Any], operation_id: str, shop: Shop) -> None:
         body["fee_amount"] = min(body["fee_amount"], body["amount"])
     if isinstance(body.get("occurred_at"), str) and body["occurred_at"] > "2026":
         body["occurred_at"] = datetime.now(UTC).isoformat()  # it must not lie in the future
+    if isinstance(body.get("url"), str) and not is_told(body["url"]):
+        body["url"] = HOOKS
+    if isinstance(body.get("signing_secret"), str) and not is_secret(body["signing_secret"]):
+        del body["signing_secret"]
+    if body.get("endpoint_id") is not None:
+        body["endpoint_id"] = shop.endpoint()["id"]
 
 
 def _fit_numbers(value: Any) -> None:

@@ -8,6 +8,10 @@ from typing import Any
 import httpx
 
 _numbers = itertools.count(1)
+# Of the 50 that an organization may have, the rest is for what operations make themselves.
+_ENDPOINTS_KEPT = 20
+# Nobody is there, by RFC 6761: a server that is tested here also does its background work.
+HOOKS = "https://shop.invalid/hooks"
 
 
 @dataclass(frozen=True)
@@ -19,6 +23,7 @@ class Shop:
     key: str
     client: httpx.Client
     _used: set[str] = field(default_factory=set)
+    _endpoints: list[str] = field(default_factory=list)
 
     def send(self, method: str, path: str, **arguments: Any) -> httpx.Response:
         headers = {"X-Reevit-Key": self.key, **arguments.pop("headers", {})}
@@ -66,6 +71,31 @@ class Shop:
     def api_key(self) -> dict[str, Any]:
         return self.make("/v1/api-keys", name="spare", scopes=["customers:read"])
 
+    def webhook_config(self) -> None:
+        answer = self.send("POST", "/v1/webhooks/config", json={"url": HOOKS})
+        assert answer.status_code == 200, answer.text
+
+    def endpoint(self) -> dict[str, Any]:
+        """An endpoint; of those that were made before, only some are kept."""
+        return self._kept("/v1/webhooks/endpoints", url=HOOKS)
+
+    def listener(self) -> dict[str, Any]:
+        return self._kept("/v1/webhooks/listeners")
+
+    def delivery(self) -> dict[str, Any]:
+        answer = self.send("POST", f"/v1/webhooks/endpoints/{self.endpoint()['id']}/test", json={})
+        assert answer.status_code == 202, answer.text
+        delivery: dict[str, Any] = answer.json()
+        return delivery
+
+    def _kept(self, path: str, **body: Any) -> dict[str, Any]:
+        if len(self._endpoints) == _ENDPOINTS_KEPT:
+            oldest = self.send("DELETE", f"{path}/{self._endpoints.pop(0)}")
+            assert oldest.status_code in (204, 404), oldest.text
+        made = self.make(path, **body)
+        self._endpoints.append(made["id"])
+        return made
+
 
 # Whose id stands in an address: a maker for each parameter's name ...
 IN_PATH: dict[str, Callable[[Shop], str]] = {
@@ -73,6 +103,8 @@ IN_PATH: dict[str, Callable[[Shop], str]] = {
     "payment_id": lambda shop: shop.payment()["id"],
     "event_id": lambda shop: shop.event()["id"],
     "key_id": lambda shop: shop.api_key()["id"],
+    "endpoint_id": lambda shop: shop.endpoint()["id"],
+    "delivery_id": lambda shop: shop.delivery()["id"],
 }
 # ... and for the operations that need a payment in another state than succeeded.
 PAYMENTS: dict[str, Callable[[Shop], dict[str, Any]]] = {
@@ -82,4 +114,12 @@ PAYMENTS: dict[str, Callable[[Shop], dict[str, Any]]] = {
     "cancel_payment": Shop.intent,
     "retry_payment": lambda shop: shop.payment("fail"),
     "complete_sandbox_payment": lambda shop: shop.payment("processing"),
+}
+# Listeners are endpoints of their own kind.
+LISTENING = ("poll_webhook_listener", "delete_webhook_listener")
+# What must be there although no address names it.
+PREPARED: dict[str, Callable[[Shop], None]] = {
+    "get_webhook_config": Shop.webhook_config,
+    "delete_webhook_config": Shop.webhook_config,
+    "send_test_to_webhook_config": Shop.webhook_config,
 }

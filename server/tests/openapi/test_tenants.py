@@ -66,6 +66,18 @@ BODIES: dict[str, dict[str, Any]] = {
     "refund_payment": {"amount": 1},
     "complete_sandbox_payment": {"outcome": "succeed"},
     "create_api_key": {"name": "another"},
+    "upsert_webhook_config": {"url": "https://new.example/hooks"},
+    "send_test_to_webhook_config": {},
+    "create_webhook_endpoint": {"url": "https://new.example/hooks"},
+    "update_webhook_endpoint": {"events": ["payment.*"]},
+    "rotate_webhook_secret": {},
+    "pause_webhook_endpoint": {},
+    "resume_webhook_endpoint": {},
+    "send_test_to_webhook_endpoint": {},
+    "replay_webhook_events": {"from": "2026-01-01T00:00:00Z"},
+    "replay_webhook_event": {},
+    "create_webhook_listener": {},
+    "poll_webhook_listener": {},
 }
 QUERIES = {
     "lookup_customer": "?external_id={external_id}",
@@ -77,10 +89,23 @@ UNKNOWN = {
     "payment_id": "pay_01jd8w3v5qe2rvkz6n0c4m8x7a",
     "event_id": "evt_01jd8w3v5qe2rvkz6n0c4m8x7a",
     "key_id": "key_01jd8w3v5qe2rvkz6n0c4m8x7a",
+    "endpoint_id": "whk_01jd8w3v5qe2rvkz6n0c4m8x7a",
+    "delivery_id": "dlv_01jd8w3v5qe2rvkz6n0c4m8x7a",
     "tag": "vip",
     "client_secret": "wrong",
 }
-_TABLES = ("customers", "customer_totals", "customer_days", "payments", "refunds", "events", "api_keys")
+_TABLES = (
+    "customers",
+    "customer_totals",
+    "customer_days",
+    "payments",
+    "refunds",
+    "events",
+    "api_keys",
+    "webhook_endpoints",
+    "webhook_deliveries",
+    "webhook_attempts",
+)
 
 
 async def _intent(owner: Merchant) -> dict[str, Any]:
@@ -95,6 +120,7 @@ PAYMENTS: dict[str, Callable[[Merchant], Awaitable[dict[str, Any]]]] = {
     "retry_payment": lambda owner: owner.payment(metadata={"sandbox": "fail"}),
     "complete_sandbox_payment": lambda owner: owner.payment(metadata={"sandbox": "processing"}),
 }
+LISTENING = ("poll_webhook_listener", "delete_webhook_listener")
 
 
 async def objects_of(owner: Merchant, operation: Operation) -> dict[str, str]:
@@ -104,6 +130,12 @@ async def objects_of(owner: Merchant, operation: Operation) -> dict[str, str]:
     payment = await (pay(owner) if pay else owner.payment(customer_id=customer["id"]))
     event = ok(await owner.test.get("/v1/events?limit=1"))["events"][0]
     key = created(await owner.test.post("/v1/api-keys", json={"name": "spare"}))
+    hooks = {"url": "https://shop.example/hooks"}
+    ok(await owner.test.post("/v1/webhooks/config", json=hooks))
+    endpoint = created(await owner.test.post("/v1/webhooks/endpoints", json=hooks))
+    test = await owner.test.post(f"/v1/webhooks/endpoints/{endpoint['id']}/test")
+    if operation.id in LISTENING:
+        endpoint = created(await owner.test.post("/v1/webhooks/listeners", json={}))
     return {
         "customer_id": customer["id"],
         "external_id": customer["external_id"],
@@ -111,6 +143,8 @@ async def objects_of(owner: Merchant, operation: Operation) -> dict[str, str]:
         "client_secret": payment["client_secret"] or "",
         "event_id": event["id"],
         "key_id": key["id"],
+        "endpoint_id": endpoint["id"],
+        "delivery_id": test.json()["id"],
         "tag": "vip",
     }
 
@@ -189,7 +223,7 @@ async def test_what_names_nothing_sees_and_changes_nothing_of_others(
     assert await ledger(db, merchant) == before
     if stranger == "another organization":
         assert merchant.org_id not in answer.text
-    for name in ("customer_id", "payment_id", "event_id", "key_id"):
+    for name in ("customer_id", "payment_id", "event_id", "key_id", "endpoint_id", "delivery_id"):
         assert values[name] not in answer.text
 
 

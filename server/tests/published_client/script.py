@@ -3,10 +3,16 @@
 """
 
 import json
+import queue
 import sys
+import threading
+import time
+from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
-from reevit import Reevit, ReevitAPIError
+from reevit import Reevit, ReevitAPIError, WebhookVerificationError, construct_event
 
+_SECONDS = 60
 _ADA = {
     "external_id": "usr_1234",
     "email": "ada@example.com",
@@ -81,6 +87,77 @@ def payments(client):
     yield "top_by_count", client.customers.top(limit=1, metric="payment_count", currency="GHS", period="30d")
 
 
+def webhooks(client, url, posts):
+    config = {"url": url, "events": ["customer.*"], "enabled": True}
+    yield "upsert_config", client.webhooks.upsert_config(config, idempotency_key="config")
+    yield "upsert_config_again", client.webhooks.upsert_config(config, idempotency_key="config")
+    yield "get_config", client.webhooks.get_config()
+    customer = client.customers.create({"external_id": "usr_told", "name": "Efua"})
+    told = [posts.get(timeout=_SECONDS)]
+    sent = client.webhooks.send_test(idempotency_key="test")
+    yield "send_test", sent
+    yield "send_test_again", client.webhooks.send_test(idempotency_key="test")
+    told.append(posts.get(timeout=_SECONDS))
+    (event,) = client.webhooks.list_events(type="customer.created", customer_id=customer["id"])
+    yield "list_events", [event]
+    yield "get_event", client.webhooks.get_event(event["id"])
+    settled(client, event_id=event["id"], attempts=1)
+    yield "replay_event", client.webhooks.replay_event(event["id"], idempotency_key="replay")
+    told.append(posts.get(timeout=_SECONDS))
+    delivery = settled(client, event_id=event["id"], attempts=2)
+    yield "list_outbound", [delivery]
+    yield "get_outbound", client.webhooks.get_outbound(delivery["id"])
+    secret = client.webhooks.get_config()["signing_secret"]
+    yield "told", [construct_event(body, signature, secret) for body, signature in told]
+    yield "not_believed", dict(not_believed(*told[0], secret))
+    yield "delete_config", client.webhooks.delete_config(idempotency_key="no-more")
+    yield "delete_config_again", client.webhooks.delete_config(idempotency_key="no-more")
+
+
+def settled(client, event_id, attempts):
+    """The one delivery of an event, after so many attempts."""
+    deadline = time.monotonic() + _SECONDS
+    while time.monotonic() < deadline:
+        (delivery,) = client.webhooks.list_outbound(event_id=event_id)
+        if delivery["status"] == "delivered" and delivery["attempt_count"] == attempts:
+            return delivery
+        time.sleep(0.05)
+    raise TimeoutError(delivery)
+
+
+def not_believed(body, signature, secret):
+    later = datetime.now(UTC) + timedelta(minutes=10)
+    tries = {
+        "tampered": lambda: construct_event(body.replace(b"usr_told", b"usr_1234"), signature, secret),
+        "unsigned": lambda: construct_event(body, None, secret),
+        "of_others": lambda: construct_event(body, signature, "whsec_" + "A" * 43 + "="),
+        "old": lambda: construct_event(body, signature, secret, now=later),
+    }
+    for name, construct in tries.items():
+        try:
+            yield name, {"believed": construct()}
+        except WebhookVerificationError as error:
+            yield name, error.code
+
+
+def shop(posts):
+    """The merchant's own server, which is told of events; its address."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            body = self.rfile.read(int(self.headers["Content-Length"]))
+            posts.put((body, self.headers["X-Reevit-Signature"]))
+            self.send_response(204)
+            self.end_headers()
+
+        def log_message(self, *_):
+            pass
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    return f"http://127.0.0.1:{server.server_port}/webhooks"
+
+
 def refusals(client, stranger, wrong_org):
     id = client.customers.lookup("usr_1234")["id"]
     calls = {
@@ -94,6 +171,7 @@ def refusals(client, stranger, wrong_org):
             client.customers.payment_history(id)[0]["id"], amount=10**9
         ),
         "reused": lambda: client.customers.create({"name": "Eva"}, idempotency_key="create-ada"),
+        "no_config": client.webhooks.get_config,
         "no_key": stranger.customers.list,
         "wrong_org": wrong_org.customers.list,
         "not_here": client.connections.list,
@@ -119,10 +197,12 @@ def main(base_url, key, org_id):
     client = Reevit(key, org_id=org_id, base_url=base_url)
     stranger = Reevit("pfk_test_nobody", org_id=org_id, base_url=base_url)
     wrong_org = Reevit(key, org_id="org_another", base_url=base_url)
+    posts = queue.Queue()
     said = {
         "mode": client.mode,
         "customers": dict(customers(client)),
         "payments": dict(payments(client)),
+        "webhooks": dict(webhooks(client, shop(posts), posts)),
         "refusals": dict(refusals(client, stranger, wrong_org)),
     }
     sys.stdout.write(json.dumps(said))

@@ -11,7 +11,7 @@ import pytest
 
 from reevit_server.core.database import Database
 from tests.makers import Api, make_merchant
-from tests.running import running_server
+from tests.running import serving
 
 _HERE = Path(__file__).parent
 PYTHON = _HERE.parents[2] / ".venv-published-client/bin/python"
@@ -25,6 +25,7 @@ class Said(NamedTuple):
     org_id: str
     customers: dict[str, Any]
     payments: dict[str, Any]
+    webhooks: dict[str, Any]
     refusals: dict[str, dict[str, Any]]
 
 
@@ -34,15 +35,17 @@ async def said(dsn: str, db: Database, api: Api) -> Said:
     shop = await make_merchant(db, api)
 
     def run() -> str:
-        with running_server(dsn) as (base_url, _):
-            command = [str(PYTHON), str(_HERE / "script.py"), base_url, shop.test_key, shop.org_id]
-            done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        with serving("--database-url", dsn, REEVIT_ALLOW_PRIVATE_WEBHOOKS="1") as server:
+            command = [str(PYTHON), str(_HERE / "script.py"), server.base_url, shop.test_key, shop.org_id]
+            done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
         assert done.returncode == 0, done.stderr
         return done.stdout
 
     answers = json.loads(await asyncio.to_thread(run))
     assert answers["mode"] == "test"
-    return Said(shop.org_id, answers["customers"], answers["payments"], answers["refusals"])
+    return Said(
+        shop.org_id, answers["customers"], answers["payments"], answers["webhooks"], answers["refusals"]
+    )
 
 
 @pytest.fixture
@@ -170,6 +173,65 @@ def test_stats_speak_of_each_currency(said: Said):
     assert {name: ghs[name] for name in expected} == expected
 
 
+def test_the_one_webhook_is_set_up_once_and_read(said: Said):
+    config = said.webhooks["upsert_config"]
+    assert re.fullmatch(r"whk_[0-9a-z]{26}", config["id"])
+    assert (config["events"], config["enabled"], config["status"]) == (["customer.*"], True, "active")
+    assert config["signing_secret"].startswith("whsec_")
+    assert said.webhooks["upsert_config_again"] == said.webhooks["get_config"] == config
+
+
+def test_events_are_listed_and_read(said: Said):
+    (event,) = said.webhooks["list_events"]
+    assert said.webhooks["get_event"] == event
+    assert (event["type"], event["data"]["external_id"]) == ("customer.created", "usr_told")
+
+
+def test_what_the_shop_was_told_of_verifies_and_names_its_own_user(said: Said):
+    first, test, again = said.webhooks["told"]
+    assert (first["type"], first["id"]) == ("customer.created", said.webhooks["list_events"][0]["id"])
+    assert first["data"]["customer"]["external_id"] == "usr_told"
+    assert (test["type"], test["data"]["customer"]) == ("webhook.test", None)
+    assert (again["id"], again["delivery_id"]) == (first["id"], first["delivery_id"])
+    assert (first["attempt"], again["attempt"]) == (1, 2)
+
+
+def test_what_is_not_ours_is_not_believed(said: Said):
+    assert said.webhooks["not_believed"] == {
+        "tampered": "invalid_signature",
+        "unsigned": "invalid_signature",
+        "of_others": "invalid_signature",
+        "old": "timestamp_out_of_tolerance",
+    }
+
+
+def test_a_test_event_is_sent_once(said: Said):
+    sent = said.webhooks["send_test"]
+    assert (sent["event_type"], sent["status"]) == ("webhook.test", "queued")
+    assert said.webhooks["send_test_again"] == sent
+    assert said.webhooks["told"][1]["delivery_id"] == sent["id"]
+
+
+def test_deliveries_tell_of_every_attempt_also_of_a_replay(said: Said):
+    (delivery,) = said.webhooks["list_outbound"]
+    assert said.webhooks["get_outbound"] == delivery
+    (replayed,) = said.webhooks["replay_event"]["deliveries"]
+    assert (replayed["id"], replayed["event_id"]) == (delivery["id"], said.webhooks["get_event"]["id"])
+    assert [(attempt["number"], attempt["status_code"]) for attempt in delivery["attempts"]] == [
+        (1, 204),
+        (2, 204),
+    ]
+
+
+async def test_a_deleted_webhook_is_gone_and_its_replay_is_no_error(said: Said, db: Database):
+    assert said.webhooks["delete_config"] is said.webhooks["delete_config_again"] is None
+    async with db.read() as conn:
+        row = await conn.fetchrow("SELECT * FROM webhook_endpoints WHERE org_id = $1", said.org_id)
+    assert row is not None
+    assert row["deleted_at"] is not None
+    assert row["secret"] is None
+
+
 @pytest.mark.parametrize(
     ("name", "status", "code"),
     [
@@ -179,6 +241,7 @@ def test_stats_speak_of_each_currency(said: Said):
         ("deleted", 410, "idempotent_answer_erased"),
         ("too_much", 422, "refund_too_large"),
         ("reused", 422, "idempotency_key_reused"),
+        ("no_config", 404, "webhook_config_not_found"),
         ("no_key", 401, "invalid_api_key"),
         ("wrong_org", 403, "org_mismatch"),
         ("not_here", 404, "route_not_found"),

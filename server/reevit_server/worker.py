@@ -3,7 +3,6 @@
 import asyncio
 import os
 import signal
-from contextlib import suppress
 from functools import partial
 
 import uvloop
@@ -49,7 +48,7 @@ def every(settings: Settings) -> tuple[Duty, ...]:
     )
 
 
-async def work(settings: Settings, dsn: str, stopping: asyncio.Event) -> None:
+async def work(settings: Settings, dsn: str, stopping: asyncio.Event, under_way: queue.UnderWay) -> None:
     """Everything above, until `stopping` is set and what is under way has ended."""
     assert settings.master_key is not None, "who starts a worker sees to it"
     async with (
@@ -64,24 +63,27 @@ async def work(settings: Settings, dsn: str, stopping: asyncio.Event) -> None:
             inside_max=_INSIDE_MAX,
             outside_max=_OUTSIDE_MAX,
             stopping=stopping,
+            under_way=under_way,
         )
 
 
 async def until_told_to_stop(settings: Settings, dsn: str) -> None:
     """Works until SIGTERM or Ctrl-C; a second one does not wait for what is under way, but gives it back."""
     stopping = asyncio.Event()
+    under_way: queue.UnderWay = set()
     loop = asyncio.get_running_loop()
 
     def stop() -> None:
         if stopping.is_set():
-            for task in asyncio.all_tasks(loop):
-                task.cancel()
+            for job in under_way:
+                job.cancel()
+            for number in (signal.SIGTERM, signal.SIGINT):
+                loop.remove_signal_handler(number)  # a third one kills
         stopping.set()
 
     for number in (signal.SIGTERM, signal.SIGINT):
         loop.add_signal_handler(number, stop)
-    with suppress(asyncio.CancelledError):
-        await work(settings, dsn, stopping)
+    await work(settings, dsn, stopping, under_way)
 
 
 def main() -> None:

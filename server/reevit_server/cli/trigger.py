@@ -75,6 +75,12 @@ async def _intent(client: Client, external_id: str | None) -> str:
     return str((await client.call("POST", "/v1/payments/intents", body))["id"])
 
 
+async def _updated(client: Client, external_id: str | None) -> str:
+    id = await _intent(client, external_id)
+    await client.call("PATCH", f"/v1/payments/intents/{id}", {"amount": 20000})
+    return id
+
+
 async def _canceled(client: Client, external_id: str | None) -> str:
     id = await _intent(client, external_id)
     await client.call("POST", f"/v1/payments/{id}/cancel", {})
@@ -106,6 +112,7 @@ _DEEDS: dict[str, Deed] = {
     "customer.updated": _customer_updated,
     "customer.deleted": _customer_deleted,
     "payment.created": _intent,
+    "payment.updated": _updated,
     "payment.requires_action": _payment("requires_action"),
     "payment.processing": _payment("processing"),
     "payment.succeeded": _payment("succeed"),

@@ -132,8 +132,8 @@ class Database:
 
         A `repeatable` one does not wait for the disk: a crash of the database may undo it, within about a second.
         Only for what the queue does again then, with no harm: its job is taken out of the queue later, by a
-        transaction that is behind this one in the log, and so is undone with it. Such transactions have connections
-        of their own, so that none has to be told first.
+        transaction that is behind this one in the log, and not at all if the database crashed in between. Such
+        transactions have connections of their own, so that none has to be told first.
         """
         borrowed = self.read()
         if repeatable:

@@ -28,8 +28,8 @@ CONNECT_SECONDS = 5.0
 TOTAL_SECONDS = 15.0
 READ_BYTES_MAX = 64 * 1024
 KEPT_BYTES_MAX = 1024
-# All that an answer may consist of: its head, interim answers before it, the frames of its chunks. aiohttp has no
-# limit for those, and much of it would not come to our eyes.
+# All that an answer may consist of: interim answers before it, its head, the frames of its chunks. aiohttp knows no
+# end of those, and shows us only what they carry.
 HEARD_BYTES_MAX = 1024 * 1024
 # A name server that does not answer holds a thread for many seconds; asyncio's own few would soon all be held.
 _RESOLVING_AT_ONCE = 64
@@ -79,7 +79,11 @@ async def opened(
         auto_decompress=False,
         headers={"Accept-Encoding": "identity"},
         trust_env=False,
-        timeout=aiohttp.ClientTimeout(total=TOTAL_SECONDS, sock_connect=CONNECT_SECONDS),
+        timeout=aiohttp.ClientTimeout(
+            total=TOTAL_SECONDS,
+            connect=CONNECT_SECONDS,  # its name resolved and every address tried
+            ceil_threshold=TOTAL_SECONDS,  # or it would be rounded up to a whole second of the clock
+        ),
     ) as session:
 
         async def post(url: str, body: bytes, headers: Mapping[str, str]) -> Reply:
@@ -183,7 +187,7 @@ class _Connector(aiohttp.TCPConnector):
 
 
 class EndlessAnswer(aiohttp.ClientError):
-    """More was heard than an answer may consist of."""
+    """More was heard than an answer may consist of. The merchant reads this name."""
 
 
 class _Measured(ResponseHandler):

@@ -10,6 +10,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import partial
+from typing import Any
+from uuid import UUID
 
 import asyncpg
 import structlog
@@ -24,9 +26,9 @@ from pgqueuer.core.qm import QueueManager
 from pgqueuer.core.sm import SchedulerManager
 from pgqueuer.domain.errors import FailingListenerError, RetryRequested
 from pgqueuer.domain.models import Job as Picked
-from pgqueuer.domain.models import Schedule
+from pgqueuer.domain.models import Schedule, TracebackRecord
 from pgqueuer.domain.settings import DBSettings, Durability
-from pgqueuer.domain.types import Channel, QueueEntrypoint, QueueManagerId
+from pgqueuer.domain.types import JOB_STATUS, Channel, QueueEntrypoint, QueueManagerId
 from pgqueuer.ports.repository import EntrypointExecutionParameter
 
 from reevit_server.core.bell import CHANNEL
@@ -66,6 +68,7 @@ _LOST = (
 )
 
 Life = Callable[[Queries, asyncio.Event], Awaitable[None]]
+UnderWay = set[asyncio.Task[Any]]
 
 
 async def run(
@@ -77,15 +80,16 @@ async def run(
     inside_max: int,
     outside_max: int,
     stopping: asyncio.Event,
+    under_way: UnderWay,
 ) -> None:
     """Works until `stopping` is set, then finishes what is under way.
 
     At a time at most `inside_max` jobs that have to do with the database alone, and `outside_max` that wait for
-    others.
+    others. Those under way are in `under_way`, for the caller: one that is cancelled goes back to the queue.
     """
     lanes = [
-        partial(_take, tools, [kind for kind in kinds if not kind.outside], inside_max),
-        partial(_take, tools, [kind for kind in kinds if kind.outside], outside_max),
+        partial(_take, tools, [kind for kind in kinds if not kind.outside], inside_max, under_way),
+        partial(_take, tools, [kind for kind in kinds if kind.outside], outside_max, under_way),
         partial(_keep_time, tools, duties),
     ]
     async with asyncio.TaskGroup() as group:
@@ -97,19 +101,18 @@ async def _live(dsn: str, lane: Life, stopping: asyncio.Event) -> None:
     """Keeps a lane going; when the database was away, with new connections."""
     while not stopping.is_set():
         try:
-            async with _connected(dsn) as queries, _forwarded(stopping) as shutdown:
+            async with _forwarded(stopping) as shutdown, _connected(dsn, shutdown) as queries:
                 await lane(queries, shutdown)
         except _LOST as error:
             log.warning("queue_interrupted", error=type(error).__name__)
             await asyncio.sleep(_RESTART_SECONDS)
 
 
-class _InHandfuls(Queries):
-    """Lets jobs gather for a moment between two looks, unless the last one found more than it could take.
+class _Statements(Queries):
+    """PgQueuer's, but for how it looks for jobs, and how it takes out those that were done."""
 
-    While jobs arrive steadily, PgQueuer would look again for each of them; a look costs as much as several jobs.
-    """
-
+    witness: UUID
+    shutdown: asyncio.Event  # of the lane
     _not_before = 0.0
 
     async def dequeue(
@@ -120,6 +123,10 @@ class _InHandfuls(Queries):
         global_concurrency_limit: int | None,
         heartbeat_timeout: timedelta,
     ) -> list[Picked]:
+        """Lets jobs gather for a moment between two looks, unless the last one found more than it could take.
+
+        While jobs arrive steadily, PgQueuer would look again for each of them; a look costs as much as several jobs.
+        """
         if (wait := self._not_before - time.monotonic()) > 0:
             await asyncio.sleep(wait)
         jobs = await super().dequeue(
@@ -128,18 +135,55 @@ class _InHandfuls(Queries):
         self._not_before = time.monotonic() + _GATHER_SECONDS if len(jobs) < batch_size else 0.0
         return jobs
 
+    async def log_jobs(self, job_status: list[tuple[Picked, JOB_STATUS, TracebackRecord | None]]) -> None:
+        """Takes jobs out that were done, unless the database has crashed since this lane came to it.
+
+        Then it may have forgotten what they did: a repeatable transaction does not wait for the disk. They come back
+        when their heartbeat has been still for long enough, and the lane begins anew.
+        """
+        done = [job.id for job, status, _ in job_status if status == "successful"]
+        others = [entry for entry in job_status if entry[1] != "successful"]
+        if done:
+            found = await self.driver.fetch(
+                """
+                WITH witness AS (
+                    SELECT id FROM crash_witness WHERE id = $2
+                ),
+                gone AS (
+                    DELETE FROM pgqueuer
+                    WHERE id = ANY($1::bigint[]) AND EXISTS (SELECT FROM witness)
+                )
+                SELECT id FROM witness
+                """,
+                done,
+                self.witness,
+            )
+            if not found:
+                self.shutdown.set()
+        if others:
+            await super().log_jobs(others)
+
 
 @asynccontextmanager
-async def _connected(dsn: str) -> AsyncIterator[Queries]:
+async def _connected(dsn: str, shutdown: asyncio.Event) -> AsyncIterator[Queries]:
     """PgQueuer on connections of its own: it listens on one, and its words for jsonb are not ours."""
     pool = await asyncpg.create_pool(dsn, min_size=0, max_size=3, command_timeout=12, server_settings=SESSION)
     try:
-        yield _InHandfuls(
+        statements = _Statements(
             AsyncpgPoolDriver(pool),
             qbe=QueryBuilderEnvironment(NAMES),
             qbq=QueryQueueBuilder(NAMES),
             qbs=QuerySchedulerBuilder(NAMES),
         )
+        statements.shutdown = shutdown
+        statements.witness = await pool.fetchval(
+            """
+            INSERT INTO crash_witness DEFAULT VALUES
+            ON CONFLICT (only_one) DO UPDATE SET only_one = true
+            RETURNING id
+            """
+        )
+        yield statements
     finally:
         pool.terminate()  # what was under way has ended; closing would wait for a database that is away
 
@@ -161,12 +205,19 @@ async def _forwarded(stopping: asyncio.Event) -> AsyncIterator[asyncio.Event]:
 
 
 async def _take(
-    tools: Tools, kinds: Sequence[Kind], at_once_max: int, queries: Queries, shutdown: asyncio.Event
+    tools: Tools,
+    kinds: Sequence[Kind],
+    at_once_max: int,
+    under_way: UnderWay,
+    queries: Queries,
+    shutdown: asyncio.Event,
 ) -> None:
     manager = QueueManager(queries, NAMES.channel)
     manager.shutdown = shutdown
     for kind in kinds:
-        manager.entrypoint(kind.name, accepts_context=False, on_failure="hold")(partial(_do, tools, kind))
+        manager.entrypoint(kind.name, accepts_context=False, on_failure="hold")(
+            partial(_do, tools, kind, under_way)
+        )
     await manager.run(
         dequeue_timeout=timedelta(seconds=_LOOK_SECONDS),
         batch_size=min(_BATCH_JOBS, at_once_max // 2),
@@ -177,8 +228,11 @@ async def _take(
     )
 
 
-async def _do(tools: Tools, kind: Kind, job: Picked) -> None:
+async def _do(tools: Tools, kind: Kind, under_way: UnderWay, job: Picked) -> None:
     """One job. Whatever goes wrong, it is asked for again."""
+    task = asyncio.current_task()
+    assert task is not None, "PgQueuer makes one for each job"
+    under_way.add(task)
     scope, ids = scope_and_ids(job.payload)
     delay = timedelta(seconds=min(2.0 ** min(job.attempts, 10), _DELAY_SECONDS_MAX))
     try:
@@ -189,7 +243,7 @@ async def _do(tools: Tools, kind: Kind, job: Picked) -> None:
         log.warning("job_postponed", job=kind.name, ids=ids, error=type(error).__name__)
         raise RetryRequested(delay) from None
     except asyncio.CancelledError:
-        # The worker is told to end at once. PgQueuer would take it that nobody wants the job any more.
+        # The worker is to end at once. PgQueuer would take it that nobody wants the job any more.
         raise RetryRequested(timedelta(0)) from None
     except (
         Exception
@@ -197,6 +251,8 @@ async def _do(tools: Tools, kind: Kind, job: Picked) -> None:
         withhold_data(error)
         log.exception("job_failed", job=kind.name, ids=ids, attempt=job.attempts)
         raise RetryRequested(delay) from None
+    finally:
+        under_way.discard(task)
 
 
 async def _keep_time(tools: Tools, duties: Sequence[Duty], queries: Queries, shutdown: asyncio.Event) -> None:

@@ -123,16 +123,22 @@ async def find_with_event(conn: Connection, scope: Scope, *, id: str, now: datet
     )
 
 
+# An attempt of which nothing was heard, because who made it was ended.
+_INTERRUPT = """
+    UPDATE webhook_attempts
+    SET error = 'interrupted',
+        error_message = 'Whoever sent this ended before the answer was known; it may have arrived.'
+    WHERE org_id = $1 AND mode = $2 AND latency_ms IS NULL AND error IS NULL
+"""
+
+
 async def begin(conn: Connection, scope: Scope, *, id: str, until: datetime, now: datetime) -> int:
     """Begins the next attempt; its number. One that never ended is noted as interrupted."""
     row = await fetch_one(
         conn,
-        """
+        f"""
         WITH interrupted AS (
-            UPDATE webhook_attempts
-            SET error = 'interrupted',
-                error_message = 'The worker ended before it knew the answer; this attempt may have arrived.'
-            WHERE org_id = $1 AND mode = $2 AND delivery_id = $3 AND latency_ms IS NULL AND error IS NULL
+            {_INTERRUPT} AND delivery_id = $3
         ),
         begun AS (
             UPDATE webhook_deliveries
@@ -153,6 +159,11 @@ async def begin(conn: Connection, scope: Scope, *, id: str, until: datetime, now
     )
     number: int = row["number"]
     return number
+
+
+async def interrupt(conn: Connection, scope: Scope, *, ids: Sequence[str]) -> None:
+    """Notes of attempts that never ended, and that nothing follows, that they were interrupted."""
+    await conn.execute(f"{_INTERRUPT} AND delivery_id = ANY($3)", scope.org_id, scope.mode, ids)
 
 
 async def end_attempt(conn: Connection, scope: Scope, *, delivery_id: str, number: int, reply: Reply) -> None:
@@ -282,26 +293,27 @@ async def select_under_way(conn: Connection, scope: Scope, *, endpoint_ids: Sequ
 
 async def disable(
     conn: Connection, scope: Scope, *, endpoint_id: str, sending_too: bool, now: datetime
-) -> list[str]:
-    """Gives up what an endpoint was to be told; the events that it was about.
+) -> list[asyncpg.Record]:
+    """Gives up what an endpoint was to be told; the deliveries and their events.
 
     What is being sent is settled by who sends it, unless `sending_too`.
     """
-    rows = await conn.fetch(
-        """
+    return list(
+        await conn.fetch(
+            """
         UPDATE webhook_deliveries
         SET status = 'disabled', next_attempt_at = NULL, sending_until = NULL, finished_at = $4
         WHERE org_id = $1 AND mode = $2 AND endpoint_id = $3
           AND (status IN ('queued', 'waiting', 'scheduled') OR ($5 AND status = 'sending'))
-        RETURNING event_id
+        RETURNING id, event_id
         """,
-        scope.org_id,
-        scope.mode,
-        endpoint_id,
-        now,
-        sending_too,
+            scope.org_id,
+            scope.mode,
+            endpoint_id,
+            now,
+            sending_too,
+        )
     )
-    return [row["event_id"] for row in rows]
 
 
 async def select_events(

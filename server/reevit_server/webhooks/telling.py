@@ -17,7 +17,6 @@ from reevit_server import events
 from reevit_server.core.answer import to_json
 from reevit_server.core.database import PASSING, Connection
 from reevit_server.core.egress import Reply
-from reevit_server.core.ids import new_id
 from reevit_server.core.jobs import Job, NotYet, Tools, enqueue
 from reevit_server.core.scope import Scope
 from reevit_server.core.sealing import Sealer
@@ -69,6 +68,7 @@ async def prepare(conn: Connection, scope: Scope, *, id: str, sealer: Sealer, no
     if delivery["status"] == "sending" and delivery["sending_until"] > now:
         raise NotYet((delivery["sending_until"] - now).total_seconds())
     if endpoint["status"] == "disabled":
+        await deliveries.interrupt(conn, scope, ids=[id])
         await deliveries.update_status(conn, scope, id=id, status="disabled", finished_at=now)
         await forget_deletions(conn, scope, [delivery["event_id"]])
         return None
@@ -174,10 +174,10 @@ async def give_up(
     conn: Connection, scope: Scope, *, endpoint_id: str, sending_too: bool = False, now: datetime
 ) -> None:
     """Ends all that an endpoint was still to be told."""
-    event_ids = await deliveries.disable(
-        conn, scope, endpoint_id=endpoint_id, sending_too=sending_too, now=now
-    )
-    await forget_deletions(conn, scope, event_ids)
+    ended = await deliveries.disable(conn, scope, endpoint_id=endpoint_id, sending_too=sending_too, now=now)
+    if sending_too:
+        await deliveries.interrupt(conn, scope, ids=[delivery["id"] for delivery in ended])
+    await forget_deletions(conn, scope, [delivery["event_id"] for delivery in ended])
 
 
 async def forget_deletions(conn: Connection, scope: Scope, event_ids: Sequence[str]) -> None:
@@ -188,69 +188,3 @@ async def forget_deletions(conn: Connection, scope: Scope, event_ids: Sequence[s
     deletions = await erasing.lock_deletions(conn, scope, event_ids)
     for event_id in await erasing.select_told(conn, scope, deletions) if deletions else ():
         await events.forget(conn, scope, id=event_id)
-
-
-async def on_event(tools: Tools, scope: Scope, told: Sequence[asyncpg.Record], /) -> None:
-    """A delivery for each endpoint that wants to be told; twice is the same as once."""
-    now = tools.clock()
-    async with tools.db.read() as conn:
-        endpoints = await store.select_told(
-            conn,
-            scope,
-            seen_after=now - timedelta(seconds=models.LISTENER_SECONDS),
-            limit=models.ENDPOINTS_MAX,
-        )
-    pairs = [
-        (event["id"], endpoint)
-        for event in told
-        for endpoint in endpoints
-        if events.chosen(endpoint["events"], event["type"])
-    ]
-    deleted = [event for event in told if event["type"] == "customer.deleted"]
-    if not pairs and not deleted:
-        return
-    for event in deleted:
-        async with tools.db.transaction(repeatable=True) as conn:
-            await erasing.lock_receivers(conn, scope, customer_id=event["subject_id"])
-            await erasing.erase(conn, scope, customer_id=event["subject_id"])
-    async with tools.db.transaction(repeatable=True) as conn:
-        if pairs:
-            await _write(conn, scope, pairs, now=now)
-        for event in deleted:
-            await forget_deletions(conn, scope, [event["id"]])
-
-
-async def _write(
-    conn: Connection, scope: Scope, pairs: Sequence[tuple[str, asyncpg.Record]], *, now: datetime
-) -> None:
-    waiting = await _joining_a_line(conn, scope, [endpoint for _, endpoint in pairs])
-    created = await deliveries.insert(
-        conn,
-        scope,
-        ids=[new_id("dlv") for _ in pairs],
-        event_ids=[event_id for event_id, _ in pairs],
-        endpoint_ids=[endpoint["id"] for _, endpoint in pairs],
-        statuses=["waiting" if endpoint["id"] in waiting else "queued" for _, endpoint in pairs],
-        now=now,
-    )
-    await enqueue(conn, *(Job(DELIVER, scope, (row["id"],)) for row in created if row["status"] == "queued"))
-
-
-async def _joining_a_line(conn: Connection, scope: Scope, endpoints: Sequence[asyncpg.Record]) -> set[str]:
-    """The endpoints whose deliveries wait from the start, because others do already.
-
-    Else each would take a job only to find out that there is no place. Under the lock, so that whoever gives up a
-    place meanwhile sees them. A listener comes and takes what waits, unless it has stopped meanwhile: nobody would
-    ever end what waits for it then, as a job does.
-    """
-    listeners = {endpoint["id"] for endpoint in endpoints if endpoint["kind"] == "listener"}
-    lines = {endpoint["id"] for endpoint in endpoints if endpoint["has_line"]} - listeners
-    if not lines | listeners:
-        return set()
-    locked = await store.lock(conn, scope, ids=sorted(lines | listeners))
-    under_way = await deliveries.select_under_way(conn, scope, endpoint_ids=sorted(lines)) if lines else set()
-    return under_way | {
-        endpoint["id"]
-        for endpoint in locked
-        if endpoint["status"] == "paused" or (endpoint["id"] in listeners and endpoint["status"] == "active")
-    }

@@ -216,22 +216,42 @@ def _lines_until(process: "subprocess.Popen[str]", last: str) -> list[str]:
 
 
 async def test_a_worker_that_may_not_even_finish_gives_back_what_it_has(db: Database, empty_dsn: str):
-    """Everything in it is cancelled, as by a second Ctrl-C. No heartbeat is waited for."""
+    """As after a second Ctrl-C. No heartbeat is waited for."""
     hanging, diary = Hanging(), Diary()
-    others = asyncio.all_tasks()
+    under_way: queue.UnderWay = set()
     await leave(db, job("hang", "1"), job("hang_outside", "2"))
-    with suppress(asyncio.CancelledError):
-        async with working(
-            db, empty_dsn, Kind("hang", hanging), Kind("hang_outside", hanging, outside=True)
-        ) as stopping:
-            await until(lambda: sorted(hanging.begun) == ["1", "2"])
-            stopping.set()
-            for task in asyncio.all_tasks() - others:
-                task.cancel()
+    kinds = (Kind("hang", hanging), Kind("hang_outside", hanging, outside=True))
+    async with working(db, empty_dsn, *kinds, under_way=under_way) as stopping:
+        await until(lambda: sorted(hanging.begun) == ["1", "2"])
+        stopping.set()
+        for task in under_way:
+            task.cancel()
     assert hanging.ended == []
+    assert under_way == set()
+    assert await queued(db) == [("hang", "queued", 1), ("hang_outside", "queued", 1)]
     async with working(db, empty_dsn, Kind("hang", diary), Kind("hang_outside", diary, outside=True)):
         await until_empty(db)
     assert sorted(diary.entries) == ["1", "2"]
+
+
+async def test_a_worker_that_is_cancelled_as_a_whole_loses_no_job(
+    db: Database, empty_dsn: str, monkeypatch: pytest.MonkeyPatch
+):
+    """Whatever becomes of it: a job whose task ends is not a job that was done."""
+    monkeypatch.setattr(queue, "HEARTBEAT_SECONDS", 2)
+    hanging, diary = Hanging(), Diary()
+    others = asyncio.all_tasks()
+    await leave(db, job("hang", "1"), job("hang_outside", "2"))
+    kinds = (Kind("hang", hanging), Kind("hang_outside", hanging, outside=True))
+    with suppress(asyncio.CancelledError):
+        async with working(db, empty_dsn, *kinds) as stopping:
+            await until(lambda: sorted(hanging.begun) == ["1", "2"])
+            stopping.set()
+            await asyncio.sleep(0.2)
+            for task in asyncio.all_tasks() - others:
+                task.cancel()
+    async with working(db, empty_dsn, Kind("hang", diary), Kind("hang_outside", diary, outside=True)):
+        await until(lambda: sorted(diary.entries) == ["1", "2"])
 
 
 async def test_what_hangs_outside_holds_up_nothing_inside(db: Database, empty_dsn: str):
@@ -392,19 +412,19 @@ async def test_of_two_workers_one_does_a_duty(db: Database, empty_dsn: str, outs
 async def test_a_duty_goes_on_batch_by_batch_each_in_a_transaction_until_nothing_is_left(
     db: Database, empty_dsn: str
 ):
-    left = [10_000, 10_000, 3]
+    left = [100, 100, 3]
     transactions: set[int] = set()
 
     async def purge(conn: Connection, *, now: datetime, limit: int) -> int:
         assert now.tzinfo is not None
         transactions.add(await conn.fetchval("SELECT txid_current()"))
-        assert limit == 10_000
+        assert limit == 100
         return left.pop(0) if left else 0
 
     with capture_logs() as logged:
-        async with working(db, empty_dsn, duties=[Duty("purge", _EVERY_SECOND, purge)]):
+        async with working(db, empty_dsn, duties=[Duty("purge", _EVERY_SECOND, purge, 100)]):
             await until(lambda: not left and len(transactions) > 3)
-    assert logged[0] == {"event": "duty_done", "duty": "purge", "rows": 20_003, "log_level": "info"}
+    assert logged[0] == {"event": "duty_done", "duty": "purge", "rows": 203, "log_level": "info"}
 
 
 def test_a_duty_that_goes_wrong_is_logged_whole_and_tried_again_the_next_time(empty_dsn: str):

@@ -106,6 +106,7 @@ async def working(
     duties: Sequence[Duty] = (),
     inside_max: int = 10,
     outside_max: int = 10,
+    under_way: queue.UnderWay | None = None,
 ) -> AsyncIterator[asyncio.Event]:
     """A worker until the block ends, or until the event is set that it gets."""
     stopping = asyncio.Event()
@@ -118,6 +119,7 @@ async def working(
             inside_max=inside_max,
             outside_max=outside_max,
             stopping=stopping,
+            under_way=set() if under_way is None else under_way,
         )
     )
     try:

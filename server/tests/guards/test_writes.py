@@ -16,6 +16,7 @@ OWNERS = {
         "idempotency_keys",
         "schema_migrations",
         "master_key_proof",
+        "crash_witness",
         "pgqueuer",
         "pgqueuer_log",
         "pgqueuer_schedules",

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import pytest
 import requests
 from hypothesis import HealthCheck, Phase, settings
 
@@ -12,8 +13,8 @@ from tests.openapi.test_schemathesis import EXAMPLES, schema
 
 STEPS = 8
 # Few operations, so that chains which make, delete and look again come up often.
-CUSTOMERS = schema.include(
-    operation_id=[
+OPERATIONS = {
+    "customers": [
         "create_customer",
         "get_customer",
         "update_customer",
@@ -21,14 +22,25 @@ CUSTOMERS = schema.include(
         "add_customer_tags",
         "list_customer_payments",
         "get_customer_value",
-    ]
-)
+    ],
+    "webhook endpoints": [
+        "create_webhook_endpoint",
+        "get_webhook_endpoint",
+        "update_webhook_endpoint",
+        "pause_webhook_endpoint",
+        "resume_webhook_endpoint",
+        "send_test_to_webhook_endpoint",
+        "get_webhook_delivery",
+        "delete_webhook_endpoint",
+    ],
+}
 
 
+@pytest.mark.parametrize("noun", OPERATIONS)
 def test_what_was_made_is_there_and_what_was_deleted_is_gone(
-    open_shop: Callable[[], Shop], connection: requests.Session
+    open_shop: Callable[[], Shop], connection: requests.Session, noun: str
 ):
-    class Lifecycle(CUSTOMERS.as_state_machine()):
+    class Lifecycle(schema.include(operation_id=OPERATIONS[noun]).as_state_machine()):
         def setup(self) -> None:
             super().setup()
             self.shop = open_shop()  # a chain must not depend on what others before it left behind

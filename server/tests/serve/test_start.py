@@ -110,7 +110,9 @@ def test_all_mistakes_in_the_settings_are_reported_at_once():
         assert f"REEVIT_{name}:" in said
 
 
-@pytest.mark.parametrize("command", ["serve", "migrate", "orgs list", "keys list --org org_1", "verify"])
+@pytest.mark.parametrize(
+    "command", ["serve", "work", "migrate", "orgs list", "keys list --org org_1", "verify"]
+)
 def test_a_database_that_cannot_be_reached_is_one_clear_sentence(command: str):
     nobody = f"postgresql://reevit:hunter2@127.0.0.1:{free_port()}/reevit"
     done = reevit(*command.split(), "--database-url", nobody, REEVIT_PORT=str(free_port()))

@@ -1,6 +1,7 @@
 """A merchant in a time that the test sets, and the background work that goes with it."""
 
 from collections.abc import AsyncIterator
+from typing import NamedTuple
 
 import pytest
 
@@ -13,28 +14,39 @@ from reevit_server.settings import Settings
 from tests.makers import MASTER_KEY, Api, Merchant
 from tests.webhooks.clockwork import Clock, Clockwork, Outside
 
+# A run has a hundred for all its processes.
+_CONNECTIONS = 6
 
-@pytest.fixture(scope="session")
-async def clock_and_api(dsn: str) -> AsyncIterator[tuple[Clock, Api]]:
-    """The application, in the same time as the background work."""
+
+class World(NamedTuple):
+    """The application and a worker's way to its database, in one time."""
+
+    clock: Clock
+    api: Api
+    db: Database
+
+
+@pytest.fixture(scope="module")
+async def world(dsn: str) -> AsyncIterator[World]:
     clock = Clock(utc_now())
-    settings = Settings(master_key=MASTER_KEY, rate_limit=0, database_connections=20)
-    async with Api(create_app(settings, dsn, now=clock)) as api:
-        yield clock, api
+    settings = Settings(master_key=MASTER_KEY, rate_limit=0, database_connections=_CONNECTIONS)
+    async with (
+        Api(create_app(settings, dsn, now=clock)) as api,
+        await Database.open(dsn, connections_max=_CONNECTIONS) as db,
+    ):
+        yield World(clock, api, db)
 
 
 @pytest.fixture
-def clock(clock_and_api: tuple[Clock, Api]) -> Clock:
+def clock(world: World) -> Clock:
     """The time: it begins now, and stands still."""
-    clock, _ = clock_and_api
-    clock.now = utc_now()
-    return clock
+    world.clock.now = utc_now()
+    return world.clock
 
 
 @pytest.fixture
-def api(clock: Clock, clock_and_api: tuple[Clock, Api]) -> Api:
-    _, api = clock_and_api
-    return api
+def api(world: World, clock: Clock) -> Api:
+    return world.api
 
 
 @pytest.fixture
@@ -44,8 +56,8 @@ def outside() -> Outside:
 
 
 @pytest.fixture
-def tools(db: Database, clock: Clock, outside: Outside) -> Tools:
-    return Tools(db, clock, Sealer(MASTER_KEY), outside)
+def tools(world: World, clock: Clock, outside: Outside) -> Tools:
+    return Tools(world.db, clock, Sealer(MASTER_KEY), outside)
 
 
 @pytest.fixture

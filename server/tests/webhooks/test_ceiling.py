@@ -13,6 +13,7 @@ from reevit_server.core.egress import Reply
 from reevit_server.core.jobs import NotYet, scope_and_ids
 from reevit_server.webhooks import telling
 from tests.makers import Merchant, ok
+from tests.webhooks import rows
 from tests.webhooks.clockwork import BROKEN, FINE, Clock, Clockwork, Outside, Queued
 from tests.webhooks.wire import HOOKS, deliveries, delivery, do, endpoint, seen
 
@@ -94,17 +95,6 @@ def slow(clockwork: Clockwork) -> Slow:
     return slow
 
 
-async def counted(db: Database, merchant: Merchant) -> dict[str, int]:
-    """How many deliveries there are, by status."""
-    async with db.read() as conn:
-        return dict(
-            await conn.fetch(
-                "SELECT status, count(*) FROM webhook_deliveries WHERE org_id = $1 GROUP BY status",
-                merchant.org_id,
-            )
-        )
-
-
 async def told_of_one(clockwork: Clockwork) -> Queued:
     """Tells of the only event; the job of its delivery."""
     (fan_out,) = await clockwork.queued()
@@ -134,17 +124,17 @@ async def test_ten_are_under_way_and_the_rest_waits_its_turn(
         await merchant.customer(name=f"No. {number}")
     crowd = Crowd(clockwork)
     await crowd.until(lambda: len(slow.at(HOOKS)) == 10)
-    assert await counted(db, merchant) == {"sending": 10, "waiting": 15}
+    assert await rows.statuses(db, merchant) == {"sending": 10, "waiting": 15}
     for answered in range(1, 16):
         slow.answer(HOOKS)
         await crowd.until(lambda: len(slow.at(HOOKS)) == 10)
         waiting = {"waiting": 15 - answered} if answered < 15 else {}
-        assert await counted(db, merchant) == {"sending": 10, "delivered": answered, **waiting}
+        assert await rows.statuses(db, merchant) == {"sending": 10, "delivered": answered, **waiting}
     for _ in range(10):
         slow.answer(HOOKS)
     await crowd.end()
     assert slow.most == {HOOKS: 10}
-    assert await counted(db, merchant) == {"delivered": 25}
+    assert await rows.statuses(db, merchant) == {"delivered": 25}
     assert await clockwork.queued() == []
 
 
@@ -159,11 +149,11 @@ async def test_failures_make_room_like_successes(
     for _ in range(3):
         slow.answer(HOOKS, BROKEN)
     await crowd.until(lambda: len(slow.at(HOOKS)) == 10)
-    assert await counted(db, merchant) == {"sending": 10, "scheduled": 3}
+    assert await rows.statuses(db, merchant) == {"sending": 10, "scheduled": 3}
     for _ in range(10):
         slow.answer(HOOKS, BROKEN)
     await crowd.end()
-    assert await counted(db, merchant) == {"scheduled": 13}
+    assert await rows.statuses(db, merchant) == {"scheduled": 13}
 
 
 async def test_an_endpoint_that_does_not_answer_holds_up_no_other(
@@ -178,14 +168,14 @@ async def test_an_endpoint_that_does_not_answer_holds_up_no_other(
         await crowd.until(lambda: len(slow.at("https://quick.example/")) > 0)
         slow.answer("https://quick.example/")
     await crowd.until(lambda: slow.at("https://quick.example/") == [])
-    assert await counted(db, merchant) == {"sending": 10, "waiting": 2, "delivered": 12}
+    assert await rows.statuses(db, merchant) == {"sending": 10, "waiting": 2, "delivered": 12}
     for _ in range(2):
         slow.answer(HOOKS)
     await crowd.until(lambda: len(slow.at(HOOKS)) == 10)
     for _ in range(10):
         slow.answer(HOOKS)
     await crowd.end()
-    assert await counted(db, merchant) == {"delivered": 24}
+    assert await rows.statuses(db, merchant) == {"delivered": 24}
 
 
 async def test_a_pause_that_comes_while_others_wait_holds_them(
@@ -200,13 +190,13 @@ async def test_a_pause_that_comes_while_others_wait_holds_them(
     for _ in range(10):
         slow.answer(HOOKS)
     await crowd.end()
-    assert await counted(db, merchant) == {"delivered": 10, "waiting": 4}
+    assert await rows.statuses(db, merchant) == {"delivered": 10, "waiting": 4}
     ok(await do(merchant, made, "resume"))
     await crowd.until(lambda: len(slow.at(HOOKS)) == 4)
     for _ in range(4):
         slow.answer(HOOKS)
     await crowd.end()
-    assert await counted(db, merchant) == {"delivered": 14}
+    assert await rows.statuses(db, merchant) == {"delivered": 14}
 
 
 async def test_resuming_while_some_are_under_way_sends_no_more_than_ten(
@@ -224,7 +214,7 @@ async def test_resuming_while_some_are_under_way_sends_no_more_than_ten(
         slow.answer(HOOKS)
     await crowd.end()
     assert slow.most == {HOOKS: 10}
-    assert await counted(db, merchant) == {"delivered": 30}
+    assert await rows.statuses(db, merchant) == {"delivered": 30}
 
 
 async def test_a_dead_workers_delivery_is_taken_over_when_its_time_is_over(
@@ -283,7 +273,7 @@ async def test_what_a_dead_worker_was_sending_takes_no_place_for_ever(
     await crowd.until(lambda: len(slow.at(HOOKS)) == 10)
     await crowd.die()
     slow.held.clear()
-    assert await counted(db, merchant) == {"sending": 10, "waiting": 5}
+    assert await rows.statuses(db, merchant) == {"sending": 10, "waiting": 5}
     clock.advance(seconds=30)
     crowd = Crowd(clockwork)
     for _ in range(15):
@@ -291,7 +281,7 @@ async def test_what_a_dead_worker_was_sending_takes_no_place_for_ever(
         slow.answer(HOOKS)
     await crowd.end()
     assert slow.most == {HOOKS: 10}
-    assert await counted(db, merchant) == {"delivered": 15}
+    assert await rows.statuses(db, merchant) == {"delivered": 15}
 
 
 async def test_a_dead_workers_delivery_to_an_endpoint_that_was_disabled_meanwhile_is_given_up(

@@ -6,7 +6,7 @@ import pytest
 
 from tests.makers import Merchant, created, ok, refused
 from tests.webhooks.clockwork import BROKEN, Clockwork, Outside
-from tests.webhooks.test_endpoints import SECRET
+from tests.webhooks.test_endpoint_secrets import SECRET
 from tests.webhooks.wire import HOOKS, delivery, do, endpoint, seen
 
 PATH = "/v1/webhooks/config"

@@ -11,6 +11,7 @@ from reevit_server.core.database import Database
 from reevit_server.core.egress import Reply
 from reevit_server.core.jobs import Tools, scope_and_ids
 from reevit_server.webhooks import telling
+from tests import locks
 from tests.events.recorded import events_of
 from tests.makers import Merchant, created, ok
 from tests.scenarios.fold import traces
@@ -29,7 +30,7 @@ HOOKS_TOO = "https://other.example/hooks"
 
 @pytest.fixture
 async def outsider(dsn: str) -> AsyncIterator[asyncpg.Connection]:
-    """A connection of somebody else, who may hold locks."""
+    """A connection of somebody else, who may hold locks, and see who waits for one."""
     conn = await asyncpg.connect(dsn)
     yield conn
     await conn.close()
@@ -148,7 +149,7 @@ async def test_a_listener_that_stops_was_the_last_to_be_told(
 
 
 async def test_two_receivers_that_answer_at_the_same_moment_are_both_the_last(
-    db: Database, merchant: Merchant, clockwork: Clockwork, tools: Tools
+    db: Database, merchant: Merchant, clockwork: Clockwork, tools: Tools, outsider: asyncpg.Connection
 ):
     """Each is settled in a transaction that does not see the other's: one of them must wait."""
     for url in (HOOKS, HOOKS_TOO):
@@ -167,7 +168,7 @@ async def test_two_receivers_that_answer_at_the_same_moment_are_both_the_last(
     async with db.transaction() as conn:
         await settle(conn, answers[0])
         second = asyncio.create_task(settle_by_itself(answers[1]))
-        await asyncio.sleep(0.3)  # it waits for this transaction, or is done without having seen it
+        await locks.until_waiting(outsider, 1)  # for this transaction: else it would not see what it did
     await second
     assert {told["status"] for told in await deliveries(merchant)} == {"delivered"}
     assert await deletion(db, merchant, customer) == {"id": customer["id"]}
@@ -238,11 +239,10 @@ async def test_an_answer_that_is_being_written_while_the_customer_is_erased_is_n
     async with outsider.transaction():
         await outsider.execute("SELECT FROM webhook_attempts WHERE delivery_id = $1 FOR UPDATE", id)
         settling = asyncio.create_task(settle())
-        await asyncio.sleep(0.3)
-        assert not settling.done()
+        await locks.until_waiting(outsider, 1)
         await erase(merchant, customer)
         forgetting = asyncio.create_task(clockwork.run())
-        await asyncio.sleep(0.5)  # it waits for who writes, or is done without having seen what is written
+        await locks.until_waiting(outsider, 2)  # for who writes: else it would not see what is written
     await settling
     await forgetting
     (attempt,) = (await delivery(merchant))["attempts"]

@@ -9,7 +9,7 @@ import pytest
 from reevit_server import events
 from reevit_server.core.database import Database
 from reevit_server.core.jobs import Tools, scope_and_ids
-from reevit_server.webhooks import store, telling
+from reevit_server.webhooks import fan_out, store
 from tests.makers import Merchant, created, ok, refused
 from tests.webhooks.clockwork import Clock, Clockwork, Outside
 from tests.webhooks.wire import deliveries, delivery, endpoint
@@ -251,7 +251,7 @@ async def test_what_happens_while_it_stops_is_not_kept_for_it(
         (endpoint,) = await store.select_told(conn, scope, seen_after=clock.now.replace(year=2020), limit=50)
     await stop(merchant, listener)
     async with db.transaction() as conn:
-        await telling._write(conn, scope, [(told[0]["id"], endpoint)], now=clock())
+        await fan_out._write(conn, scope, [(told[0]["id"], endpoint)], now=clock())
     await clockwork.run()
     assert (await delivery(merchant))["status"] == "disabled"
 

@@ -1,10 +1,12 @@
-"""What a merchant asks of webhooks over the wire."""
+"""What a merchant asks of webhooks over the wire, and what comes of it at the other end."""
 
+from datetime import datetime
 from typing import Any
 
 import httpx
 
 from tests.makers import Merchant, created, ok
+from tests.webhooks.clockwork import Clock, Outside
 
 HOOKS = "https://shop.example/hooks"
 
@@ -48,3 +50,18 @@ async def events(merchant: Merchant, **query: Any) -> list[dict[str, Any]]:
     page = ok(await merchant.test.get("/v1/events", params={"limit": 100, **query}))
     found: list[dict[str, Any]] = page["events"]
     return found
+
+
+def names(outside: Outside) -> list[str]:
+    """Of whom was told since this was last asked, in the order in which it was."""
+    return [sent.json["data"]["name"] for sent in outside.take()]
+
+
+async def customers(merchant: Merchant, clock: Clock, *named: str) -> list[datetime]:
+    """Customers, one second after the other; when each was made."""
+    made = []
+    for name in named:
+        await merchant.customer(name=name)
+        made.append(clock())
+        clock.advance(seconds=1)
+    return made

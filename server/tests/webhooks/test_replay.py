@@ -1,4 +1,4 @@
-"""Holding back and going on; telling again of one event, or of all that happened in a time."""
+"""Telling again: of one event, or of all that happened in a time."""
 
 import json
 from datetime import datetime, timedelta
@@ -10,13 +10,9 @@ from reevit_server.core.database import Database
 from reevit_server.core.ids import new_id
 from reevit_server.webhooks.replay import EVENTS_MAX
 from tests.makers import Merchant, created, ok, refused
+from tests.webhooks import rows
 from tests.webhooks.clockwork import BROKEN, FINE, Clock, Clockwork, Outside
-from tests.webhooks.wire import deliveries, delivery, do, endpoint, events, patch, seen
-
-
-def names(outside: Outside) -> list[str]:
-    """Of whom was told since this was last asked, in the order in which it was."""
-    return [sent.json["data"]["name"] for sent in outside.take()]
+from tests.webhooks.wire import customers, deliveries, do, endpoint, events, names, patch, seen
 
 
 async def replay(merchant: Merchant, made: dict[str, Any], **body: Any) -> dict[str, Any]:
@@ -34,16 +30,6 @@ async def replay_event(merchant: Merchant, event: dict[str, Any], **body: Any) -
     assert answer.json()["event_id"] == event["id"]
     told: list[dict[str, Any]] = answer.json()["deliveries"]
     return told
-
-
-async def customers(merchant: Merchant, clock: Clock, *named: str) -> list[datetime]:
-    """Customers, one second after the other; when each was made."""
-    made = []
-    for name in named:
-        await merchant.customer(name=name)
-        made.append(clock())
-        clock.advance(seconds=1)
-    return made
 
 
 async def insert_events(db: Database, merchant: Merchant, clock: Clock, count: int) -> None:
@@ -68,109 +54,6 @@ async def forget_events(db: Database, merchant: Merchant) -> None:
     async with db.transaction() as conn:
         await conn.execute("ANALYZE webhook_deliveries")
         await conn.execute("DELETE FROM events WHERE org_id = $1", merchant.org_id)
-
-
-async def test_paused_it_is_told_nothing_and_nothing_is_lost(
-    merchant: Merchant, clockwork: Clockwork, clock: Clock, outside: Outside
-):
-    made = await endpoint(merchant)
-    paused = ok(await do(merchant, made, "pause"))
-    assert (paused["status"], paused["enabled"], paused["disabled_reason"]) == ("paused", True, None)
-    await customers(merchant, clock, "Ada", "Zoe", "Ama")
-    await clockwork.run_for(days=7)
-    assert outside.take() == []
-    assert [told["status"] for told in await deliveries(merchant)] == ["waiting"] * 3
-    resumed = ok(await do(merchant, made, "resume"))
-    assert resumed["status"] == "active"
-    await clockwork.run()
-    assert names(outside) == ["Ada", "Zoe", "Ama"]
-    assert {told["status"] for told in await deliveries(merchant)} == {"delivered"}
-    await merchant.customer(name="Kofi")
-    await clockwork.run()
-    assert names(outside) == ["Kofi"]
-
-
-async def test_what_was_held_back_is_sent_oldest_first_however_much_it_is(
-    merchant: Merchant, clockwork: Clockwork, clock: Clock, outside: Outside
-):
-    made = await endpoint(merchant)
-    ok(await do(merchant, made, "pause"))
-    expected = [f"No. {number:02}" for number in range(45)]
-    await customers(merchant, clock, *expected)
-    await clockwork.run()
-    ok(await do(merchant, made, "resume"))
-    await merchant.customer(name="Latest")
-    await clockwork.run()
-    told = names(outside)
-    assert sorted(told) == sorted([*expected, "Latest"])
-    assert [name for name in told if name != "Latest"] == expected
-    assert told.index("Latest") >= 10, "it does not push in before those that were given a place"
-
-
-async def test_a_pause_holds_what_is_to_be_tried_again_too(
-    merchant: Merchant, clockwork: Clockwork, outside: Outside
-):
-    made = await endpoint(merchant)
-    outside.answer(BROKEN, FINE)
-    await merchant.customer(name="Ada")
-    await clockwork.run()
-    ok(await do(merchant, made, "pause"))
-    await clockwork.run_for(days=2)
-    assert names(outside) == ["Ada"]
-    assert (await delivery(merchant))["status"] == "waiting"
-    ok(await do(merchant, made, "resume"))
-    await clockwork.run()
-    assert names(outside) == ["Ada"]
-    told = await delivery(merchant)
-    assert (told["status"], told["attempt_count"]) == ("delivered", 2)
-
-
-async def test_pausing_and_resuming_twice_is_the_same_as_once(
-    merchant: Merchant, clockwork: Clockwork, outside: Outside
-):
-    made = await endpoint(merchant)
-    for _ in range(2):
-        assert ok(await do(merchant, made, "pause"))["status"] == "paused"
-    await merchant.customer(name="Ada")
-    await clockwork.run()
-    for _ in range(2):
-        assert ok(await do(merchant, made, "resume"))["status"] == "active"
-    await clockwork.run()
-    assert names(outside) == ["Ada"]
-
-
-async def test_a_paused_endpoint_that_is_turned_off_forgets_what_waited(
-    merchant: Merchant, clockwork: Clockwork, outside: Outside
-):
-    made = await endpoint(merchant)
-    ok(await do(merchant, made, "pause"))
-    await merchant.customer(name="Ada")
-    await clockwork.run()
-    await patch(merchant, made, enabled=False)
-    assert (await delivery(merchant))["status"] == "disabled"
-    refused(await do(merchant, made, "resume"), 409, "webhook_endpoint_disabled")
-    assert (await patch(merchant, made, enabled=True))["status"] == "active"
-    await clockwork.run()
-    assert outside.take() == []
-
-
-async def test_enabling_what_is_paused_does_not_resume_it(merchant: Merchant):
-    made = await endpoint(merchant)
-    ok(await do(merchant, made, "pause"))
-    assert (await patch(merchant, made, enabled=True))["status"] == "paused"
-
-
-async def test_a_test_event_waits_for_the_end_of_a_pause(
-    merchant: Merchant, clockwork: Clockwork, outside: Outside
-):
-    made = await endpoint(merchant)
-    ok(await do(merchant, made, "pause"))
-    assert (await do(merchant, made, "test")).status_code == 202
-    await clockwork.run()
-    assert outside.take() == []
-    ok(await do(merchant, made, "resume"))
-    await clockwork.run()
-    assert [sent.json["type"] for sent in outside.take()] == ["webhook.test"]
 
 
 async def test_an_event_is_told_again_whatever_became_of_it(
@@ -432,13 +315,7 @@ async def test_more_than_one_request_takes_is_told_from_where_it_ended(
     assert datetime.fromisoformat(first["next_from"]) == last
     second = await replay(merchant, made, **{"from": first["next_from"]})
     assert second == {"replayed": 15, "next_from": None}
-    async with db.read() as conn:
-        statuses = dict(
-            await conn.fetch(
-                "SELECT status, count(*) FROM webhook_deliveries WHERE org_id = $1 GROUP BY status",
-                merchant.org_id,
-            )
-        )
+    statuses = await rows.statuses(db, merchant)
     assert statuses["waiting"] == EVENTS_MAX + 15 - statuses["queued"]
     jobs = await clockwork.queued()
     assert len(jobs) == statuses["queued"] <= 20, "given out place by place"

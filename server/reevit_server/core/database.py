@@ -208,10 +208,12 @@ async def _is_lost(conn: Any, complaint: BaseException) -> bool:
     return False
 
 
-def withhold_data(error: BaseException) -> None:
-    """Takes the row's values out of a database error that is going to be logged."""
-    if isinstance(error, asyncpg.PostgresError):
-        error.detail = None
+def withhold_data(error: BaseException | None) -> None:
+    """Takes the rows' values out of what is going to be logged: of a database error, and of those it came from."""
+    while error is not None:
+        if isinstance(error, asyncpg.PostgresError):
+            error.detail = None
+        error = error.__cause__ or error.__context__
 
 
 async def fetch_one(conn: Connection, statement: str, *values: Any) -> asyncpg.Record:

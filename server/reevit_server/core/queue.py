@@ -243,11 +243,10 @@ async def _do(tools: Tools, kind: Kind, under_way: UnderWay, job: Picked) -> Non
         log.warning("job_postponed", job=kind.name, ids=ids, error=type(error).__name__)
         raise RetryRequested(delay) from None
     except asyncio.CancelledError:
-        # The worker is to end at once. PgQueuer would take it that nobody wants the job any more.
-        raise RetryRequested(timedelta(0)) from None
-    except (
-        Exception
-    ) as error:  # the last resort: a bug is logged whole, and its job kept until the bug is mended
+        # The worker is to end at once. PgQueuer would take it that nobody wants the job any more. Not before a look
+        # that is under way is over, or this very worker would take it again.
+        raise RetryRequested(timedelta(seconds=1)) from None
+    except Exception as error:  # the last resort: a bug is logged whole; its job is kept until that is mended
         withhold_data(error)
         log.exception("job_failed", job=kind.name, ids=ids, attempt=job.attempts)
         raise RetryRequested(delay) from None

@@ -12,6 +12,8 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from datetime import datetime
 
+import asyncpg
+
 from reevit_server.core import logs, queue
 from reevit_server.core.clock import utc_now
 from reevit_server.core.database import Connection, Database
@@ -157,14 +159,17 @@ async def _hang(tools: Tools, scope: Scope, *ids: str) -> None:
 
 
 async def _collide(tools: Tools, scope: Scope, *ids: str) -> None:
-    """Goes wrong the first time, by a unique index."""
+    """Goes wrong the first time, by a unique index that nobody reckoned with."""
     _tell("collide", *ids)
     async with tools.db.transaction() as conn:
         await conn.execute("CREATE TABLE IF NOT EXISTS people (email text PRIMARY KEY)")
         known = await conn.fetchval("SELECT count(*) FROM people")
-    for _ in range(2 - known * 2):
-        async with tools.db.transaction() as conn:
-            await conn.execute("INSERT INTO people VALUES ($1)", _EMAIL)
+    try:
+        for _ in range(2 - known * 2):
+            async with tools.db.transaction() as conn:
+                await conn.execute("INSERT INTO people VALUES ($1)", _EMAIL)
+    except asyncpg.UniqueViolationError as error:
+        assert error.constraint_name == "people_phone_taken"
 
 
 async def _go_wrong(conn: Connection, *, now: datetime, limit: int) -> int:

@@ -15,8 +15,9 @@ _DRAIN = 5
 
 
 @pytest.fixture(params=[1, 2], ids=["1 worker", "2 workers"])
-def server(dsn: str, request: pytest.FixtureRequest) -> Iterator[Server]:
-    options = ("--database-url", dsn, "--workers", str(request.param))
+def server(empty_dsn: str, request: pytest.FixtureRequest) -> Iterator[Server]:
+    """On a database of its own: its worker would take the jobs of other tests."""
+    options = ("--database-url", empty_dsn, "--workers", str(request.param))
     with serving(*options, REEVIT_DRAIN_SECONDS=str(_DRAIN)) as started:
         yield started
 

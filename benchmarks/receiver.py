@@ -2,6 +2,7 @@
 
 import asyncio
 import multiprocessing
+import os
 import re
 import socket
 import time
@@ -56,6 +57,7 @@ async def _serve(listening: socket.socket, pipe: Connection) -> None:
     arrived: list[tuple[float, float]] = []
 
     def tell() -> None:
+        os.set_blocking(pipe.fileno(), True)  # the loop has made it otherwise
         pipe.recv()
         pipe.send(arrived.copy())
         arrived.clear()

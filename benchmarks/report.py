@@ -149,7 +149,7 @@ def summarize() -> None:
 
 def _section(found: dict[str, Any]) -> str:
     on = dict(found["machine"])
-    libraries = ", ".join(f"{name} {on[name]}" for name in _LIBRARIES)
+    libraries = ", ".join(f"{name} {on[name]}" for name in _LIBRARIES if name in on)
     rows = [
         f"| {ratio['measured']} | {ratio['against']} | {_aim(ratio['aim'], ratio['at_most'])} | "
         f"{_reached(tuple(ratio['samples']))} | {_verdict(ratio['met'])} |"

@@ -37,7 +37,7 @@ _SOCKET_DIR_LIMIT = 103 - len("/.s.PGSQL.5432")  # bytes, for macOS; Linux would
 _SETTINGS = (
     *("--set", "max_connections=100", "--set", "shared_buffers=256MB", "--set", "max_wal_size=2GB"),
     *("--set", "checkpoint_timeout=15min", "--set", "random_page_cost=1.1", "--set", "jit=off"),
-    *("--set", "log_min_messages=warning"),
+    *("--set", "log_min_messages=warning", "--set", "autovacuum_naptime=10s"),
 )
 _LOCALE = ("--encoding=UTF8", "--locale=C", "--locale-provider=builtin", "--builtin-locale=C.UTF-8")
 _ACCESS = ("--username=postgres", "--auth-local=trust", "--auth-host=reject")

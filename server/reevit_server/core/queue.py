@@ -67,7 +67,7 @@ _LOST = (
     TimeoutError,
 )
 
-Life = Callable[[Queries, asyncio.Event], Awaitable[None]]
+Life = Callable[["_Statements", asyncio.Event], Awaitable[None]]
 UnderWay = set[asyncio.Task[Any]]
 
 
@@ -113,6 +113,8 @@ class _Statements(Queries):
 
     witness: UUID
     shutdown: asyncio.Event  # of the lane
+    at_once_max: int
+    here: UnderWay  # what the lane does now
     _not_before = 0.0
 
     async def dequeue(
@@ -126,11 +128,14 @@ class _Statements(Queries):
         """Lets jobs gather for a moment between two looks, unless the last one found more than it could take.
 
         While jobs arrive steadily, PgQueuer would look again for each of them; a look costs as much as several jobs.
+        How many may be under way is counted here: PgQueuer would count them in the table, dead rows and all.
         """
-        if (wait := self._not_before - time.monotonic()) > 0:
-            await asyncio.sleep(wait)
+        await asyncio.sleep(self._not_before - time.monotonic())  # those of the last look have begun then
+        places = min(batch_size, self.at_once_max - len(self.here))
+        if places <= 0:
+            return []
         jobs = await super().dequeue(
-            batch_size, entrypoints, queue_manager_id, global_concurrency_limit, heartbeat_timeout
+            places, entrypoints, queue_manager_id, global_concurrency_limit, heartbeat_timeout
         )
         self._not_before = time.monotonic() + _GATHER_SECONDS if len(jobs) < batch_size else 0.0
         return jobs
@@ -165,7 +170,7 @@ class _Statements(Queries):
 
 
 @asynccontextmanager
-async def _connected(dsn: str, shutdown: asyncio.Event) -> AsyncIterator[Queries]:
+async def _connected(dsn: str, shutdown: asyncio.Event) -> AsyncIterator["_Statements"]:
     """PgQueuer on connections of its own: it listens on one, and its words for jsonb are not ours."""
     pool = await asyncpg.create_pool(dsn, min_size=0, max_size=3, command_timeout=12, server_settings=SESSION)
     try:
@@ -175,7 +180,7 @@ async def _connected(dsn: str, shutdown: asyncio.Event) -> AsyncIterator[Queries
             qbq=QueryQueueBuilder(NAMES),
             qbs=QuerySchedulerBuilder(NAMES),
         )
-        statements.shutdown = shutdown
+        statements.shutdown, statements.here = shutdown, set()
         statements.witness = await pool.fetchval(
             """
             INSERT INTO crash_witness DEFAULT VALUES
@@ -209,30 +214,31 @@ async def _take(
     kinds: Sequence[Kind],
     at_once_max: int,
     under_way: UnderWay,
-    queries: Queries,
+    queries: "_Statements",
     shutdown: asyncio.Event,
 ) -> None:
+    queries.at_once_max = at_once_max
     manager = QueueManager(queries, NAMES.channel)
     manager.shutdown = shutdown
     for kind in kinds:
         manager.entrypoint(kind.name, accepts_context=False, on_failure="hold")(
-            partial(_do, tools, kind, under_way)
+            partial(_do, tools, kind, (under_way, queries.here))
         )
     await manager.run(
         dequeue_timeout=timedelta(seconds=_LOOK_SECONDS),
-        batch_size=min(_BATCH_JOBS, at_once_max // 2),
-        max_concurrent_tasks=at_once_max,
+        batch_size=min(_BATCH_JOBS, at_once_max),
         heartbeat_timeout=timedelta(seconds=HEARTBEAT_SECONDS),
         shutdown_on_listener_failure=True,
         log_aggregation_interval=timedelta(0),  # nobody reads its statistics: /metrics has ours
     )
 
 
-async def _do(tools: Tools, kind: Kind, under_way: UnderWay, job: Picked) -> None:
-    """One job. Whatever goes wrong, it is asked for again."""
+async def _do(tools: Tools, kind: Kind, lists: Sequence[UnderWay], job: Picked) -> None:
+    """One job, on these lists while it is under way. Whatever goes wrong, it is asked for again."""
     task = asyncio.current_task()
     assert task is not None, "PgQueuer makes one for each job"
-    under_way.add(task)
+    for under_way in lists:
+        under_way.add(task)
     scope, ids = scope_and_ids(job.payload)
     delay = timedelta(seconds=min(2.0 ** min(job.attempts, 10), _DELAY_SECONDS_MAX))
     try:
@@ -251,10 +257,13 @@ async def _do(tools: Tools, kind: Kind, under_way: UnderWay, job: Picked) -> Non
         log.exception("job_failed", job=kind.name, ids=ids, attempt=job.attempts)
         raise RetryRequested(delay) from None
     finally:
-        under_way.discard(task)
+        for under_way in lists:
+            under_way.discard(task)
 
 
-async def _keep_time(tools: Tools, duties: Sequence[Duty], queries: Queries, shutdown: asyncio.Event) -> None:
+async def _keep_time(
+    tools: Tools, duties: Sequence[Duty], queries: "_Statements", shutdown: asyncio.Event
+) -> None:
     """Of all workers one runs a duty when its time comes."""
     manager = SchedulerManager(queries)
     manager.shutdown = shutdown

@@ -22,12 +22,12 @@ CREATE TABLE webhook_endpoints (
     CHECK ((kind = 'listener') = (seen_at IS NOT NULL)),
     CHECK ((status = 'disabled') = (disabled_reason IS NOT NULL)),
     CHECK ((previous_secret IS NULL) = (previous_secret_until IS NULL)),
-    CHECK (secret IS NOT NULL OR deleted_at IS NOT NULL),
-    PRIMARY KEY (org_id, mode, id)
+    CHECK (secret IS NOT NULL OR deleted_at IS NOT NULL)
 );
 
 CREATE UNIQUE INDEX webhook_endpoints_one_config ON webhook_endpoints (org_id, mode)
     WHERE kind = 'config' AND deleted_at IS NULL;
+ALTER TABLE webhook_endpoints ADD PRIMARY KEY (org_id, mode, id);  -- last, and so preferred: 0003 says why
 
 CREATE TABLE webhook_deliveries (
     org_id           text COLLATE "C" NOT NULL,
@@ -51,7 +51,6 @@ CREATE TABLE webhook_deliveries (
     CHECK ((status = 'scheduled') = (next_attempt_at IS NOT NULL)),
     CHECK ((status = 'sending') = (sending_until IS NOT NULL)),
     CHECK ((status IN ('delivered', 'exhausted', 'disabled')) = (finished_at IS NOT NULL)),
-    PRIMARY KEY (org_id, mode, id),
     CONSTRAINT webhook_deliveries_one_per_event UNIQUE (org_id, mode, event_id, endpoint_id),
     FOREIGN KEY (org_id, mode, event_id) REFERENCES events (org_id, mode, id) ON DELETE CASCADE,
     FOREIGN KEY (org_id, mode, endpoint_id) REFERENCES webhook_endpoints (org_id, mode, id)
@@ -64,6 +63,7 @@ CREATE INDEX webhook_deliveries_unfinished ON webhook_deliveries (org_id, mode, 
 CREATE INDEX webhook_deliveries_given_up ON webhook_deliveries (org_id, mode, status, id)
     WHERE status IN ('exhausted', 'disabled');
 CREATE INDEX webhook_deliveries_due ON webhook_deliveries (next_attempt_at) WHERE status = 'scheduled';
+ALTER TABLE webhook_deliveries ADD PRIMARY KEY (org_id, mode, id);  -- last, as above
 
 CREATE TABLE webhook_attempts (
     org_id         text COLLATE "C" NOT NULL,

@@ -172,10 +172,7 @@ async def take_unsettled(conn: Connection, *, now: datetime, limit: int) -> list
     return list(
         await conn.fetch(
             f"""
-            UPDATE payments
-            SET reconcile_count = reconcile_count + 1,
-                reconcile_at = $1 + ($2::interval[])[least(reconcile_count + 2, cardinality($2))]
-            WHERE (org_id, mode, id) IN (
+            WITH due AS MATERIALIZED (
                 SELECT org_id, mode, id
                 FROM payments
                 WHERE reconcile_at <= $1
@@ -183,7 +180,12 @@ async def take_unsettled(conn: Connection, *, now: datetime, limit: int) -> list
                 {page(limit)}
                 FOR UPDATE SKIP LOCKED
             )
-            RETURNING org_id, mode, id
+            UPDATE payments AS p
+            SET reconcile_count = reconcile_count + 1,
+                reconcile_at = $1 + ($2::interval[])[least(reconcile_count + 2, cardinality($2))]
+            FROM due
+            WHERE p.org_id = due.org_id AND p.mode = due.mode AND p.id = due.id
+            RETURNING p.org_id, p.mode, p.id
             """,
             now,
             RECONCILE_DELAYS,

@@ -234,13 +234,13 @@ async def take_waiting(conn: Connection, scope: Scope, *, endpoint_id: str, limi
         f"""
         UPDATE webhook_deliveries
         SET status = 'queued'
-        WHERE (org_id, mode, id) IN (
-            SELECT org_id, mode, id
+        WHERE org_id = $1 AND mode = $2 AND id = ANY (ARRAY(
+            SELECT id
             FROM webhook_deliveries
             WHERE org_id = $1 AND mode = $2 AND endpoint_id = $3 AND status = 'waiting'
             ORDER BY id
             {page(limit)}
-        )
+        ))
         RETURNING id
         """,
         scope.org_id,
@@ -255,9 +255,7 @@ async def take_due(conn: Connection, *, now: datetime, limit: int) -> list[async
     return list(
         await conn.fetch(
             f"""
-            UPDATE webhook_deliveries
-            SET status = 'queued', next_attempt_at = NULL
-            WHERE (org_id, mode, id) IN (
+            WITH due AS MATERIALIZED (
                 SELECT org_id, mode, id
                 FROM webhook_deliveries
                 WHERE status = 'scheduled' AND next_attempt_at <= $1
@@ -265,7 +263,11 @@ async def take_due(conn: Connection, *, now: datetime, limit: int) -> list[async
                 {page(limit)}
                 FOR UPDATE SKIP LOCKED
             )
-            RETURNING org_id, mode, id
+            UPDATE webhook_deliveries AS d
+            SET status = 'queued', next_attempt_at = NULL
+            FROM due
+            WHERE d.org_id = due.org_id AND d.mode = due.mode AND d.id = due.id
+            RETURNING d.org_id, d.mode, d.id
             """,
             now,
         )

@@ -42,7 +42,7 @@ LONG = Extent(
     database_kills=20,
     whole_kills=8,
     requests_while_down=120,
-    requests_while_held=100,
+    requests_while_held=60,
     requests_to_two_workers=500,
     worker_stops=8,
 )

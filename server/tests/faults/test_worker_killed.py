@@ -10,10 +10,12 @@ from tests.running import gone
 
 async def test_a_worker_killed_between_sending_and_settling_loses_no_delivery(stage: Stage, extent: Extent):
     """Its deliveries come back after 30 seconds, and the receiver can tell them from new ones."""
-    stage.receiver.answer(after_seconds=1)
+    stage.receiver.answer(500)
     with stage.serving() as server:
         await stage.open_shops()
         await stage.load.send(stage.base_url, 4)
+        await until(lambda: stage.receiver.count() > 0)
+        stage.receiver.answer(after_seconds=1)  # also to what comes again after five seconds
         for _ in range(extent.worker_kills):
             worker, received = await worker_of(server), stage.receiver.count()
             # Few: what the killed one was sending keeps its places for a while.

@@ -39,11 +39,12 @@ def every(settings: Settings) -> tuple[Duty, ...]:
         Duty("webhooks.queue_due", "* * * * * *", webhooks.queue_due),
         Duty("payments.queue_unsettled", "* * * * *", payments.queue_unsettled),
         Duty("jobs.put_back", "* * * * *", jobs.put_back),
-        Duty("webhooks.stop_gone", "* * * * *", webhooks.stop_gone),
+        Duty("webhooks.stop_gone", "* * * * *", webhooks.stop_gone, 100),
+        Duty("webhooks.tend", "* * * * *", webhooks.tend, 10),
         Duty("webhooks.purge", "37 * * * *", webhooks.purge),
         Duty("idempotency_keys.purge", "7 * * * *", idempotency.purge),
-        # Each takes its deliveries and their attempts along, of up to fifty endpoints.
-        Duty("events.purge", "17 * * * *", partial(events.purge, kept_days=settings.events_kept_days), 1000),
+        # Each takes its deliveries and their attempts along: up to fifty, with ten attempts and more.
+        Duty("events.purge", "17 * * * *", partial(events.purge, kept_days=settings.events_kept_days), 100),
         Duty("jobs.purge_log", "27 * * * *", jobs.purge_log),
     )
 

@@ -48,6 +48,7 @@ _DENIED_V6 = [
 ]
 # By the URL Standard a host is an IPv4 address if its last label is a number, however it is written.
 _NUMBER = re.compile(r"[0-9]+|0x[0-9a-f]*")
+_IN_BRACKETS = re.compile(r"\[[0-9a-fA-F:.]+\](:[0-9]+)?")
 _LABEL = re.compile(r"(?!-)[a-z0-9_-]{1,63}(?<!-)")
 
 
@@ -106,6 +107,8 @@ def _host(url: SplitResult, *, private: bool) -> str:
     """The host in ASCII. Raises ValueError for one that is no name of a public host, unless `private`."""
     assert url.hostname is not None, "checked_url() looked"
     if url.netloc.startswith("["):
+        if not _IN_BRACKETS.fullmatch(url.netloc):
+            raise ValueError(_EXPECTED)
         if private:
             return f"[{url.hostname}]"
         raise ValueError("Write the name of the host, not its address in numbers")

@@ -114,7 +114,7 @@ class _Statements(Queries):
     witness: UUID
     shutdown: asyncio.Event  # of the lane
     at_once_max: int
-    here: UnderWay  # what the lane does now
+    manager: QueueManager
     _not_before = 0.0
 
     async def dequeue(
@@ -130,8 +130,8 @@ class _Statements(Queries):
         While jobs arrive steadily, PgQueuer would look again for each of them; a look costs as much as several jobs.
         How many may be under way is counted here: PgQueuer would count them in the table, dead rows and all.
         """
-        await asyncio.sleep(self._not_before - time.monotonic())  # those of the last look have begun then
-        places = min(batch_size, self.at_once_max - len(self.here))
+        await asyncio.sleep(self._not_before - time.monotonic())
+        places = min(batch_size, self.at_once_max - len(self.manager.job_context))
         if places <= 0:
             return []
         jobs = await super().dequeue(
@@ -141,7 +141,8 @@ class _Statements(Queries):
         return jobs
 
     async def log_jobs(self, job_status: list[tuple[Picked, JOB_STATUS, TracebackRecord | None]]) -> None:
-        """Takes jobs out that were done, unless the database has crashed since this lane came to it.
+        """Takes jobs out that were done, but for those that another worker has taken over meanwhile, and none if the
+        database has crashed since this lane came to it.
 
         Then it may have forgotten what they did: a repeatable transaction does not wait for the disk. They come back
         when their heartbeat has been still for long enough, and the lane begins anew.
@@ -156,12 +157,13 @@ class _Statements(Queries):
                 ),
                 gone AS (
                     DELETE FROM pgqueuer
-                    WHERE id = ANY($1::bigint[]) AND EXISTS (SELECT FROM witness)
+                    WHERE id = ANY($1::bigint[]) AND queue_manager_id = $3 AND EXISTS (SELECT FROM witness)
                 )
                 SELECT id FROM witness
                 """,
                 done,
                 self.witness,
+                self.manager.queue_manager_id,
             )
             if not found:
                 self.shutdown.set()
@@ -180,7 +182,7 @@ async def _connected(dsn: str, shutdown: asyncio.Event) -> AsyncIterator["_State
             qbq=QueryQueueBuilder(NAMES),
             qbs=QuerySchedulerBuilder(NAMES),
         )
-        statements.shutdown, statements.here = shutdown, set()
+        statements.shutdown = shutdown
         statements.witness = await pool.fetchval(
             """
             INSERT INTO crash_witness DEFAULT VALUES
@@ -217,12 +219,12 @@ async def _take(
     queries: "_Statements",
     shutdown: asyncio.Event,
 ) -> None:
-    queries.at_once_max = at_once_max
     manager = QueueManager(queries, NAMES.channel)
+    queries.at_once_max, queries.manager = at_once_max, manager
     manager.shutdown = shutdown
     for kind in kinds:
         manager.entrypoint(kind.name, accepts_context=False, on_failure="hold")(
-            partial(_do, tools, kind, (under_way, queries.here))
+            partial(_do, tools, kind, under_way)
         )
     await manager.run(
         dequeue_timeout=timedelta(seconds=_LOOK_SECONDS),
@@ -233,12 +235,11 @@ async def _take(
     )
 
 
-async def _do(tools: Tools, kind: Kind, lists: Sequence[UnderWay], job: Picked) -> None:
-    """One job, on these lists while it is under way. Whatever goes wrong, it is asked for again."""
+async def _do(tools: Tools, kind: Kind, under_way: UnderWay, job: Picked) -> None:
+    """One job. Whatever goes wrong, it is asked for again."""
     task = asyncio.current_task()
     assert task is not None, "PgQueuer makes one for each job"
-    for under_way in lists:
-        under_way.add(task)
+    under_way.add(task)
     scope, ids = scope_and_ids(job.payload)
     delay = timedelta(seconds=min(2.0 ** min(job.attempts, 10), _DELAY_SECONDS_MAX))
     try:
@@ -257,8 +258,7 @@ async def _do(tools: Tools, kind: Kind, lists: Sequence[UnderWay], job: Picked) 
         log.exception("job_failed", job=kind.name, ids=ids, attempt=job.attempts)
         raise RetryRequested(delay) from None
     finally:
-        for under_way in lists:
-            under_way.discard(task)
+        under_way.discard(task)
 
 
 async def _keep_time(

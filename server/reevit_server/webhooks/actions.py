@@ -36,7 +36,7 @@ async def create(
     conn: Connection, scope: Scope, rules: Rules, new: EndpointCreate, *, now: datetime
 ) -> tuple[asyncpg.Record, str]:
     """A new endpoint, and its signing secret. Raises TooManyEndpoints."""
-    return await _insert(
+    return await insert(
         conn,
         scope,
         rules,
@@ -46,6 +46,30 @@ async def create(
         secret=new.signing_secret,
         now=now,
     )
+
+
+async def insert(
+    conn: Connection,
+    scope: Scope,
+    rules: Rules,
+    *,
+    kind: str,
+    fields: dict[str, Any],
+    enabled: bool,
+    secret: str | None,
+    now: datetime,
+) -> tuple[asyncpg.Record, str]:
+    """A new row of any kind, and its signing secret. Raises TooManyEndpoints."""
+    await store.lock_all(conn, scope)
+    if await store.count(conn, scope, listeners=True) >= models.ENDPOINTS_MAX:
+        raise TooManyEndpoints
+    id, secret = new_id("whk"), secret or models.new_secret()
+    status = {
+        "status": "active" if enabled else "disabled",
+        "disabled_reason": None if enabled else "turned_off",
+    }
+    fields = {**fields, **status, "secret": sealed(rules.sealer, scope, id, secret)}
+    return await store.insert(conn, scope, id=id, kind=kind, fields=fields, now=now), secret
 
 
 async def get(conn: Connection, scope: Scope, *, id: str) -> asyncpg.Record:
@@ -72,13 +96,13 @@ async def upsert_config(
     await store.lock_all(conn, scope)
     found = await store.find_config(conn, scope)
     if found is None:
-        return await _insert(
+        return await insert(
             conn,
             scope,
             rules,
             kind="config",
             fields={"url": url, "events": given.events or [events.CHOICES[0]], "description": None},
-            enabled=given.enabled,
+            enabled=given.enabled is not False,
             secret=given.signing_secret,
             now=now,
         )
@@ -131,7 +155,9 @@ async def pause(conn: Connection, scope: Scope, *, id: str, now: datetime) -> as
 async def resume(conn: Connection, scope: Scope, *, id: str, now: datetime) -> asyncpg.Record:
     """The endpoint is told what was kept, and all that follows. Raises EndpointNotFound, EndpointDisabled."""
     await _enabled(conn, scope, id)
-    changed = await store.update(conn, scope, id=id, fields={"status": "active"}, now=now)
+    changed = await store.update(
+        conn, scope, id=id, fields={"status": "active", "failing_since": None}, now=now
+    )
     await telling.release(conn, scope, endpoint_id=id, limit=models.AT_ONCE_MAX)
     return changed
 
@@ -153,7 +179,7 @@ async def send_test(
 ) -> asyncpg.Record:
     """Tells one endpoint of an event that did not happen; the delivery. Raises EndpointDisabled."""
     if endpoint["status"] == "disabled":
-        raise EndpointDisabled
+        raise EndpointDisabled  # if it is so only now, its job will find out
     data = b'{"message":"This is a test. Nothing has happened.","customer":null}'
     change = events.Change(events.TEST, endpoint["id"], None, data)
     (event_id,) = await events.record_quietly(conn, scope, change, now=now)
@@ -179,29 +205,6 @@ async def get_delivery(conn: Connection, scope: Scope, *, id: str) -> asyncpg.Re
     return delivery
 
 
-async def _insert(
-    conn: Connection,
-    scope: Scope,
-    rules: Rules,
-    *,
-    kind: str,
-    fields: dict[str, Any],
-    enabled: bool,
-    secret: str | None,
-    now: datetime,
-) -> tuple[asyncpg.Record, str]:
-    await store.lock_all(conn, scope)
-    if await store.count(conn, scope, listeners=True) >= models.ENDPOINTS_MAX:
-        raise TooManyEndpoints
-    id, secret = new_id("whk"), secret or models.new_secret()
-    status = {
-        "status": "active" if enabled else "disabled",
-        "disabled_reason": None if enabled else "turned_off",
-    }
-    fields = {**fields, **status, "secret": sealed(rules.sealer, scope, id, secret)}
-    return await store.insert(conn, scope, id=id, kind=kind, fields=fields, now=now), secret
-
-
 async def _change(
     conn: Connection,
     scope: Scope,
@@ -215,6 +218,8 @@ async def _change(
     is_enabled = endpoint["status"] != "disabled"
     if enabled and not is_enabled:
         fields |= {"status": "active", "disabled_reason": None, "failing_since": None}
+    if fields.get("url", endpoint["url"]) != endpoint["url"]:
+        fields["failing_since"] = None  # it was another address that failed
     if fields:
         endpoint = await store.update(conn, scope, id=endpoint["id"], fields=fields, now=now)
     if enabled is False and is_enabled:

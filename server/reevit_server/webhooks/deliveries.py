@@ -9,7 +9,7 @@ from reevit_server.core.database import Connection, fetch_one
 from reevit_server.core.egress import Reply
 from reevit_server.core.scope import Scope
 from reevit_server.core.where import page
-from reevit_server.webhooks.models import FINISHED, Standing
+from reevit_server.webhooks.models import AT_ONCE_MAX, FINISHED, Standing
 
 
 async def insert(
@@ -82,11 +82,11 @@ async def find_with_event(conn: Connection, scope: Scope, *, id: str, now: datet
     """How a delivery stands, and the event it tells of, its data as the text of JSON.
 
     `sending` is how many its endpoint is being sent, but for those of workers that died; `under_way` how many have a
-    place, those of the dead and of jobs to come too; `others_wait` whether more wait for one; `forgotten` whether
-    the event's customer was erased.
+    place, those of the dead and of jobs to come too, as far as it matters; `others_wait` whether more wait for one;
+    `forgotten` whether the event's customer was erased.
     """
     return await conn.fetchrow(
-        """
+        f"""
         SELECT d.id, d.status, d.attempt_count, d.failure_count, d.sending_until, d.endpoint_id,
                e.id AS event_id, e.org_id, e.mode, e.type, e.created_at AS event_created_at, e.data::text AS data,
                (
@@ -97,9 +97,13 @@ async def find_with_event(conn: Connection, scope: Scope, *, id: str, now: datet
                ) AS sending,
                (
                    SELECT count(*)
-                   FROM webhook_deliveries AS s
-                   WHERE s.org_id = d.org_id AND s.mode = d.mode AND s.endpoint_id = d.endpoint_id
-                     AND s.status IN ('queued', 'sending')
+                   FROM (
+                       SELECT 1
+                       FROM webhook_deliveries AS s
+                       WHERE s.org_id = d.org_id AND s.mode = d.mode AND s.endpoint_id = d.endpoint_id
+                         AND s.status IN ('queued', 'sending')
+                       LIMIT 1 + {AT_ONCE_MAX}
+                   ) AS placed
                ) AS under_way,
                EXISTS (
                    SELECT 1
@@ -250,24 +254,49 @@ async def take_waiting(conn: Connection, scope: Scope, *, endpoint_id: str, limi
     return sorted(row["id"] for row in rows)
 
 
+async def put_back(conn: Connection, scope: Scope, *, endpoint_id: str, now: datetime) -> None:
+    """Has those wait again whose attempt should have ended by now."""
+    await conn.execute(
+        """
+        UPDATE webhook_deliveries
+        SET status = 'waiting', sending_until = NULL
+        WHERE org_id = $1 AND mode = $2 AND endpoint_id = $3 AND status = 'sending' AND sending_until < $4
+        """,
+        scope.org_id,
+        scope.mode,
+        endpoint_id,
+        now,
+    )
+
+
 async def take_due(conn: Connection, *, now: datetime, limit: int) -> list[asyncpg.Record]:
-    """Deliveries of all organizations whose next attempt has come, and which are now queued."""
+    """Deliveries of all organizations whose next attempt has come; those with status `queued` are to be given a job.
+
+    Of one endpoint no more than it may be sent at once: else thousands that come due together would hold up all
+    others. The rest waits, and gets its places from these.
+    """
     return list(
         await conn.fetch(
             f"""
             WITH due AS MATERIALIZED (
-                SELECT org_id, mode, id
+                SELECT org_id, mode, id, endpoint_id
                 FROM webhook_deliveries
                 WHERE status = 'scheduled' AND next_attempt_at <= $1
                 ORDER BY next_attempt_at
                 {page(limit)}
                 FOR UPDATE SKIP LOCKED
+            ),
+            numbered AS (
+                SELECT org_id, mode, id,
+                       row_number() OVER (PARTITION BY org_id, mode, endpoint_id ORDER BY id) AS number
+                FROM due
             )
             UPDATE webhook_deliveries AS d
-            SET status = 'queued', next_attempt_at = NULL
-            FROM due
+            SET status = CASE WHEN due.number <= {AT_ONCE_MAX} THEN 'queued' ELSE 'waiting' END,
+                next_attempt_at = NULL
+            FROM numbered AS due
             WHERE d.org_id = due.org_id AND d.mode = due.mode AND d.id = due.id
-            RETURNING d.org_id, d.mode, d.id
+            RETURNING d.org_id, d.mode, d.id, d.status
             """,
             now,
         )
@@ -296,7 +325,7 @@ async def select_under_way(conn: Connection, scope: Scope, *, endpoint_ids: Sequ
 async def disable(
     conn: Connection, scope: Scope, *, endpoint_id: str, sending_too: bool, now: datetime
 ) -> list[asyncpg.Record]:
-    """Gives up what an endpoint was to be told; the deliveries and their events.
+    """Gives up what an endpoint was to be told, at most 5,000 deliveries; these and their events.
 
     What is being sent is settled by who sends it, unless `sending_too`.
     """
@@ -305,8 +334,13 @@ async def disable(
             """
         UPDATE webhook_deliveries
         SET status = 'disabled', next_attempt_at = NULL, sending_until = NULL, finished_at = $4
-        WHERE org_id = $1 AND mode = $2 AND endpoint_id = $3
-          AND (status IN ('queued', 'waiting', 'scheduled') OR ($5 AND status = 'sending'))
+        WHERE org_id = $1 AND mode = $2 AND id = ANY (ARRAY(
+            SELECT id
+            FROM webhook_deliveries
+            WHERE org_id = $1 AND mode = $2 AND endpoint_id = $3
+              AND status IN ('queued', 'waiting', 'scheduled', 'sending') AND (status <> 'sending' OR $5)
+            LIMIT 5000
+        ))
         RETURNING id, event_id
         """,
             scope.org_id,

@@ -33,15 +33,14 @@ async def on_event(tools: Tools, scope: Scope, told: Sequence[asyncpg.Record], /
     deleted = [event for event in told if event["type"] == "customer.deleted"]
     if not pairs and not deleted:
         return
+    async with tools.db.transaction(repeatable=True) as conn:
+        if pairs:
+            await _write(conn, scope, pairs, now=now)
+        await forget_deletions(conn, scope, [event["id"] for event in deleted])
     for event in deleted:
         async with tools.db.transaction(repeatable=True) as conn:
             await erasing.lock_receivers(conn, scope, customer_id=event["subject_id"])
             await erasing.erase(conn, scope, customer_id=event["subject_id"])
-    async with tools.db.transaction(repeatable=True) as conn:
-        if pairs:
-            await _write(conn, scope, pairs, now=now)
-        for event in deleted:
-            await forget_deletions(conn, scope, [event["id"]])
 
 
 async def _write(
@@ -73,7 +72,10 @@ async def _joining_a_line(conn: Connection, scope: Scope, endpoints: Sequence[as
         return set()
     locked = await store.lock(conn, scope, ids=sorted(lines | listeners))
     under_way = await deliveries.select_under_way(conn, scope, endpoint_ids=sorted(lines)) if lines else set()
-    return under_way | {
+    told = {
+        endpoint["id"] for endpoint in locked if endpoint["status"] != "disabled"
+    }  # the rest is given up by its job
+    return (under_way & told) | {
         endpoint["id"]
         for endpoint in locked
         if endpoint["status"] == "paused" or (endpoint["id"] in listeners and endpoint["status"] == "active")

@@ -10,12 +10,11 @@ import asyncpg
 
 from reevit_server.core.database import Connection
 from reevit_server.core.egress import Reply
-from reevit_server.core.ids import new_id
 from reevit_server.core.scope import Scope
 from reevit_server.webhooks import deliveries, models, store, telling
-from reevit_server.webhooks.actions import Rules
-from reevit_server.webhooks.endpoint_secrets import opened, sealed
-from reevit_server.webhooks.errors import ListenerNotFound, TestModeOnly, TooManyEndpoints
+from reevit_server.webhooks.actions import Rules, insert
+from reevit_server.webhooks.endpoint_secrets import opened
+from reevit_server.webhooks.errors import ListenerNotFound, TestModeOnly
 from reevit_server.webhooks.schemas import LetterOut, ListenerCreate, ListenerResult
 from reevit_server.webhooks.signature import letter
 
@@ -28,19 +27,10 @@ async def start(
     """A new listener, and what its deliveries are signed with. Raises TestModeOnly, TooManyEndpoints."""
     if scope.mode != "test":
         raise TestModeOnly
-    await store.lock_all(conn, scope)
-    if await store.count(conn, scope, listeners=True) >= models.ENDPOINTS_MAX:
-        raise TooManyEndpoints
-    id, secret = new_id("whk"), new.signing_secret or models.new_secret()
-    fields = {
-        "url": None,
-        "events": new.events,
-        "description": None,
-        "status": "active",
-        "disabled_reason": None,
-        "secret": sealed(rules.sealer, scope, id, secret),
-    }
-    return await store.insert(conn, scope, id=id, kind="listener", fields=fields, now=now), secret
+    fields = {"url": None, "events": new.events, "description": None}
+    return await insert(
+        conn, scope, rules, kind="listener", fields=fields, enabled=True, secret=new.signing_secret, now=now
+    )
 
 
 async def fetch(
@@ -58,7 +48,9 @@ async def fetch(
         await _settle(conn, scope, listener, result, now=now)
     await store.update(conn, scope, id=id, fields={"seen_at": now}, now=now)
     secrets = opened(rules.sealer, scope, listener, now=now)
-    until = now + timedelta(seconds=models.LISTENER_SECONDS)
+    # What was given out and never heard of again, because the answer was lost on its way, is given out again.
+    await deliveries.put_back(conn, scope, endpoint_id=id, now=now)
+    until = now + timedelta(seconds=models.SENDING_SECONDS)
     letters = []
     for delivery_id in await deliveries.take_waiting(conn, scope, endpoint_id=id, limit=_FETCHED_MAX):
         attempt = await deliveries.begin(conn, scope, id=delivery_id, until=until, now=now)
@@ -85,7 +77,7 @@ async def stop(conn: Connection, scope: Scope, *, id: str, now: datetime) -> Non
 
 async def stop_gone(conn: Connection, *, now: datetime, limit: int) -> int:
     """Ends listeners that have not asked for a while; how many."""
-    gone = await store.select_gone(
+    gone = await store.take_gone(
         conn, seen_before=now - timedelta(seconds=models.LISTENER_SECONDS), limit=limit
     )
     for listener in gone:

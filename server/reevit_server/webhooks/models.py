@@ -38,8 +38,9 @@ def next_try(
     assert failures > 0
     if failures >= len(DELAYS):
         return None
-    delay = DELAYS[failures] * (1 + JITTER * spread)
-    return now + max(delay, min(retry_after or timedelta(0), RETRY_AFTER_MAX))
+    asked_for = min(retry_after or timedelta(0), RETRY_AFTER_MAX)
+    # Never before the instant that was asked for, but not all at that instant either.
+    return now + max(DELAYS[failures] * (1 + JITTER * spread), asked_for * (1 + JITTER * abs(spread)))
 
 
 class Standing(NamedTuple):

@@ -94,8 +94,20 @@ class ConfigUpsert(BaseModel):
 
     url: Url
     events: Annotated[Choices | None, Field(description="Default: as it is, or everything.")] = None
-    enabled: Annotated[StrictBool, Field(description="Whether it is told of anything.")] = True
+    enabled: Annotated[
+        StrictBool | None,
+        Field(
+            description="Whether it is told of anything. Default: as it is, or true.",
+            json_schema_extra=never_null,
+        ),
+    ] = None
     signing_secret: Annotated[Secret | None, Field(description="Default: as it is, or one is made.")] = None
+
+    @model_validator(mode="after")
+    def _on_or_off(self) -> Self:
+        if "enabled" in self.model_fields_set and self.enabled is None:
+            raise ValueError("enabled is true or false; leave it out to keep it as it is")
+        return self
 
 
 class EndpointPatch(BaseModel):

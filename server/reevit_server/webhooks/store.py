@@ -257,16 +257,62 @@ async def purge(conn: Connection, *, deleted_before: datetime, limit: int) -> in
     return int(status.rsplit(" ", 1)[1])
 
 
-async def select_gone(conn: Connection, *, seen_before: datetime, limit: int) -> Sequence[asyncpg.Record]:
-    """Listeners that have not asked for a while, of all organizations."""
+async def take_gone(conn: Connection, *, seen_before: datetime, limit: int) -> list[asyncpg.Record]:
+    """Listeners that have not asked for a while, of all organizations; locked, and without those who just ask."""
     return list(
         await conn.fetch(
             f"""
             SELECT w.org_id, w.mode, w.id
             FROM webhook_endpoints AS w
             WHERE w.kind = 'listener' AND w.deleted_at IS NULL AND w.seen_at < $1
+            ORDER BY w.org_id, w.mode, w.id
             {page(limit)}
+            FOR NO KEY UPDATE OF w SKIP LOCKED
             """,
             seen_before,
+        )
+    )
+
+
+async def take_neglected(conn: Connection, *, stuck_before: datetime, limit: int) -> list[asyncpg.Record]:
+    """Endpoints of all organizations that nobody moves on; locked.
+
+    Such as are disabled and were to be told too much for one transaction to give up; whose deliveries wait while
+    none is under way (it was purged); or with one whose job is gone, long after whoever sent it has ended.
+    """
+    return list(
+        await conn.fetch(
+            f"""
+            SELECT w.org_id, w.mode, w.id, w.kind, w.status
+            FROM webhook_endpoints AS w
+            WHERE CASE
+                WHEN w.status = 'disabled' THEN EXISTS (
+                    SELECT 1
+                    FROM webhook_deliveries AS d
+                    WHERE d.org_id = w.org_id AND d.mode = w.mode AND d.endpoint_id = w.id
+                      AND d.status IN ('queued', 'waiting', 'scheduled')
+                )
+                WHEN w.kind = 'listener' THEN false
+                ELSE (w.status = 'active' AND EXISTS (
+                    SELECT 1
+                    FROM webhook_deliveries AS d
+                    WHERE d.org_id = w.org_id AND d.mode = w.mode AND d.endpoint_id = w.id AND d.status = 'waiting'
+                ) AND NOT EXISTS (
+                    SELECT 1
+                    FROM webhook_deliveries AS d
+                    WHERE d.org_id = w.org_id AND d.mode = w.mode AND d.endpoint_id = w.id
+                      AND d.status IN ('queued', 'sending')
+                )) OR EXISTS (
+                    SELECT 1
+                    FROM webhook_deliveries AS d
+                    WHERE d.org_id = w.org_id AND d.mode = w.mode AND d.endpoint_id = w.id AND d.status = 'sending'
+                      AND d.sending_until < $1
+                )
+            END
+            ORDER BY w.org_id, w.mode, w.id
+            {page(limit)}
+            FOR NO KEY UPDATE OF w SKIP LOCKED
+            """,
+            stuck_before,
         )
     )

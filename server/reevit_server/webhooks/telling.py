@@ -173,7 +173,7 @@ async def disable(
 async def give_up(
     conn: Connection, scope: Scope, *, endpoint_id: str, sending_too: bool = False, now: datetime
 ) -> None:
-    """Ends all that an endpoint was still to be told."""
+    """Ends what an endpoint was still to be told; of very much, a part now and the rest by `tend` soon."""
     ended = await deliveries.disable(conn, scope, endpoint_id=endpoint_id, sending_too=sending_too, now=now)
     if sending_too:
         await deliveries.interrupt(conn, scope, ids=[delivery["id"] for delivery in ended])

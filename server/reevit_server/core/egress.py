@@ -56,9 +56,16 @@ class Post(Protocol):
 
 @asynccontextmanager
 async def opened(
-    *, private: bool, resolve: Resolve | None = None, tls: ssl.SSLContext | None = None
+    *,
+    private: bool,
+    plain: bool | None = None,
+    resolve: Resolve | None = None,
+    tls: ssl.SSLContext | None = None,
 ) -> AsyncIterator[Post]:
-    """The way out, until the block ends. `private` lets requests go to loopback and private networks."""
+    """The way out, until the block ends. `private` lets requests go to loopback and private networks, and over http
+    unless `plain` says otherwise.
+    """
+    plain = private if plain is None else plain
     threads = ThreadPoolExecutor(_RESOLVING_AT_ONCE, "resolve")
     asked: dict[tuple[str, int], asyncio.Future[Any]] = {}
 
@@ -93,10 +100,8 @@ async def opened(
 
         async def post(url: str, body: bytes, headers: Mapping[str, str]) -> Reply:
             started = time.monotonic()
-            if not private and not url.startswith("https://"):
-                return _failed(
-                    "address_denied", "Requests are sent over https only."
-                )  # stored when others were
+            if not plain and not url.startswith("https://"):  # stored when that was allowed
+                return _failed("address_denied", "Requests are sent over https only.")
             reply = await _post(session, url, body, headers)
             return reply._replace(latency_ms=round((time.monotonic() - started) * 1000))
 

@@ -5,6 +5,7 @@ import gzip
 import itertools
 import socket
 import ssl
+import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -163,7 +164,10 @@ async def test_a_name_without_addresses_is_a_fact(private: bool):
 
 async def test_a_public_host_is_reached_at_the_address_that_was_looked_at():
     resolve, asked_names = resolved([ANOTHER_PUBLIC, PUBLIC])
-    async with receiver(answers()) as there, egress.opened(private=False, resolve=resolve) as post:
+    async with (
+        receiver(answers()) as there,
+        egress.opened(private=False, plain=True, resolve=resolve) as post,
+    ):
         with network({PUBLIC: there}) as asked:
             reply = await post(f"http://{HOST}/hooks", BODY, {})
     assert (reply.status_code, reply.error) == (200, None)
@@ -192,7 +196,7 @@ async def test_a_public_host_is_reached_at_the_address_that_was_looked_at():
 async def test_a_name_with_any_private_address_is_not_connected_to(addresses: list[str]):
     async with receiver(answers()) as ours, receiver(answers()) as theirs:
         resolve, _ = resolved(addresses)
-        async with egress.opened(private=False, resolve=resolve) as post:
+        async with egress.opened(private=False, plain=True, resolve=resolve) as post:
             with network({PUBLIC: theirs}) as asked:
                 reply = await post(f"http://{HOST}:{ours.port}/", BODY, {})
     assert reply.error == "address_denied"
@@ -217,7 +221,7 @@ async def test_a_name_that_turns_to_loopback_after_it_was_looked_at_leads_nowher
         async with (
             receiver(answers()) as ours,
             receiver(scenario) as theirs,
-            egress.opened(private=False, resolve=resolve) as post,
+            egress.opened(private=False, plain=True, resolve=resolve) as post,
         ):
             with network({PUBLIC: theirs}) as asked:
                 assert await twice(post, ours.port) == errors
@@ -236,7 +240,7 @@ async def test_a_name_that_wavers_never_leads_to_loopback():
     async with (
         receiver(answers()) as ours,
         receiver(answers(after=0.05)) as theirs,
-        egress.opened(private=False, resolve=resolve) as post,
+        egress.opened(private=False, plain=True, resolve=resolve) as post,
     ):
         with network({PUBLIC: theirs}) as asked:
             posts = [post(f"http://{HOST}:{ours.port}/", BODY, {}) for _ in range(60)]
@@ -275,7 +279,7 @@ async def test_a_name_that_wavers_never_leads_to_loopback():
 )
 async def test_an_address_in_numbers_that_got_into_the_table_is_not_connected_to(host: str):
     """Nobody asks a name server for these: the system's own reading of them is what is put to the test."""
-    async with receiver(answers()) as ours, egress.opened(private=False) as post:
+    async with receiver(answers()) as ours, egress.opened(private=False, plain=True) as post:
         with network() as asked:
             reply = await post(f"http://{host}:{ours.port}/", BODY, {})
     assert reply.error in ("address_denied", "name_not_resolved")
@@ -287,7 +291,7 @@ async def test_an_address_in_numbers_that_got_into_the_table_is_not_connected_to
     "url", ["", "hooks", "ftp://127.0.0.1/", "file:///etc/passwd", "http://", "http://[::1", "http://[v1.x]/"]
 )
 async def test_what_is_no_address_is_a_fact(url: str):
-    async with egress.opened(private=False) as post:
+    async with egress.opened(private=False, plain=True) as post:
         with network() as asked:
             reply = await post(url, BODY, {})
     assert reply.error in ("address_denied", "name_not_resolved")
@@ -326,7 +330,7 @@ async def test_host_server_name_and_certificate_are_by_name_and_the_connection_b
     resolve, asked_names = resolved([PUBLIC])
     async with (
         receiver(answers(), tls=authority.server(HOST)) as there,
-        egress.opened(private=False, resolve=resolve, tls=authority.client) as post,
+        egress.opened(private=False, plain=True, resolve=resolve, tls=authority.client) as post,
     ):
         with network({PUBLIC: there}) as asked:
             for _ in range(2):
@@ -386,3 +390,28 @@ async def test_who_does_not_speak_tls_is_told_so(authority: Authority):
         reply = await post(f"https://{HOST}:{there.port}/", BODY, {})
     assert reply.error == "tls_failed"
     assert there.requests == []
+
+
+async def test_what_was_stored_when_http_was_allowed_is_not_sent_when_it_is_no_more():
+    async with egress.opened(private=False) as post:
+        reply = await post("http://shop.example.com/webhooks", b"{}", {})
+    assert (reply.error, reply.status_code) == ("address_denied", None)
+
+
+async def test_a_name_that_is_asked_for_by_many_at_once_is_looked_up_once(monkeypatch: pytest.MonkeyPatch):
+    """A name server that does not answer must not hold more than one thread for each name."""
+    asked = []
+    may_answer = threading.Event()
+
+    def look_up(host: str, port: int, **_: object) -> list[tuple[object, ...]]:
+        asked.append(host)
+        may_answer.wait(10)
+        raise socket.gaierror("no such host")
+
+    monkeypatch.setattr(socket, "getaddrinfo", look_up)
+    async with egress.opened(private=False, plain=True) as post, asyncio.TaskGroup() as group:
+        posts = [group.create_task(post("https://slow.example.com/", b"{}", {})) for _ in range(20)]
+        await asyncio.sleep(0.5)  # all have asked by then
+        may_answer.set()
+    assert [task.result().error for task in posts] == ["name_not_resolved"] * 20
+    assert asked == ["slow.example.com"]

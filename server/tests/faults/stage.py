@@ -27,6 +27,7 @@ from tests.running import REEVIT, Server, environment, free_port, reevit, servin
 # A killed worker's job comes back after 30 seconds, and so does its attempt's place; then all must be sent.
 _DRAIN_SECONDS = 120
 _WAIT_SECONDS = 60
+_SHOWN = 20_000  # characters
 
 
 @dataclass
@@ -55,7 +56,7 @@ class Stage:
             try:
                 yield server
             except BaseException:
-                sys.stdout.write(server.output)  # which is what a failed test shows
+                sys.stdout.write(server.output[-_SHOWN:])  # which is what a failed test shows
                 raise
 
     @contextmanager

@@ -10,6 +10,8 @@ from tests.faults.conftest import Extent
 from tests.faults.stage import Stage, until
 from tests.running import free_port
 
+_REQUESTS_MAX = 50  # by then both workers have something to send
+
 
 async def test_two_workers_send_each_delivery_once(stage_for_many: Stage, extent: Extent):
     stage, metrics_port = stage_for_many, free_port()
@@ -34,9 +36,13 @@ async def test_a_worker_told_to_stop_finishes_what_it_is_sending(stage_for_many:
         for _ in range(extent.worker_stops):
             stage.receiver.hold()
             with stage.working() as process:
-                while await _senders(stage) < 2:
+                for _ in range(_REQUESTS_MAX):
                     await stage.load.send(stage.base_url, 1)
                     await asyncio.sleep(0.1)
+                    if await _senders(stage) == 2:
+                        break
+                else:
+                    raise AssertionError("one of them does all the work")
                 process.terminate()
                 await asyncio.sleep(1)
                 assert process.poll() is None, "it left a delivery behind"

@@ -218,7 +218,7 @@ async def test_receivers_that_pour_hold_up_nobody_else(post: Post):
 
 def test_all_this_is_true_of_the_event_loop_that_workers_run_on():
     async def tell_everybody() -> None:
-        async with egress.opened(private=True) as post, egress.opened(private=False) as public:
+        async with egress.opened(private=True) as post, egress.opened(private=False, plain=True) as public:
             for scenario, status, error in (
                 (answers(), 200, None),
                 (pours(_BLOCK, first=_LONG, total=GIGABYTE), 200, None),

@@ -34,8 +34,10 @@ AT_ONCE = 10  # of one endpoint
 _LONGER = 5  # so many times as many requests, or the bare sender would be done before it has begun
 _STARTING_SECONDS_MAX, _DRAINING_SECONDS_MAX = 60, 120
 LIMITED_BY = (
-    "the worker's one core. Beside the request itself a delivery is two short transactions (begun, settled; five "
-    "statements each), a job put into the queue and taken out of it, and two HMACs. More workers take more cores."
+    "the worker's one core (1.2 ms a delivery) and PostgreSQL's (1.6 ms). Beside the request itself a delivery is two "
+    "short transactions (begun and settled, four and five statements), a job put into the queue and taken out of it, "
+    "and two HMACs. Those of one endpoint take turns at its row, which is locked while the statements go to and fro. "
+    "More workers take more cores."
 )
 
 

@@ -16,9 +16,10 @@ from worlds import Payments, fill
 
 CUSTOMERS = 10_000
 LIMITED_BY = (
-    "eight round trips to PostgreSQL (begin, key, customer, payment, events, totals, stored answer, commit) and the "
+    "nine round trips to PostgreSQL (begin, key, customer, payment, events, job, totals, stored answer, commit) and the "
     "commit's fsync, on both sides; the rest is validation and rendering. PostgreSQL's own work is more than half of "
-    "all CPU, and shares the two cores with the client and the server."
+    "all CPU, and shares the two cores with the client and the server; and, beside the product, with the worker, which "
+    "does a job for each payment."
 )
 
 

@@ -1,13 +1,16 @@
 """What would be stuck, lost or in everybody's way: many that come due together, lines nobody moves, big endings."""
 
+from datetime import timedelta
+
 import pytest
 
 from reevit_server import worker
 from reevit_server.core.database import Database
+from reevit_server.webhooks import fan_out, store
 from tests.makers import Merchant, ok
 from tests.webhooks.clockwork import BROKEN, FINE, Clock, Clockwork, Outside
 from tests.webhooks.rows import statuses
-from tests.webhooks.wire import customers, do, endpoint, patch, seen
+from tests.webhooks.wire import customers, do, endpoint, events, patch, seen
 
 
 @pytest.fixture
@@ -35,6 +38,27 @@ async def test_of_many_that_come_due_together_only_as_many_are_given_a_job_as_ma
     outside.answer(FINE)
     await clockwork.run()
     assert await statuses(stored, merchant) == {"delivered": 35}
+
+
+async def test_who_joins_the_line_of_an_endpoint_that_is_disabled_that_very_moment_is_given_up(
+    merchant: Merchant, clockwork: Clockwork, clock: Clock, stored: Database
+):
+    made = await endpoint(merchant)
+    ok(await do(merchant, made, "pause"))
+    await customers(merchant, clock, "Ada", "Zoe")
+    await clockwork.run()
+    async with stored.read() as conn:
+        told = await store.select_told(conn, merchant.scope, seen_after=clock(), limit=50)
+    assert [row["has_line"] for row in told] == [True]
+    await customers(merchant, clock, "Ama")
+    [event, *_] = await events(merchant)
+    under_way = f"status = 'sending', sending_until = '{(clock() + timedelta(seconds=30)).isoformat()}'"
+    await _deliveries(stored, merchant, under_way + ", attempt_count = 1")
+    await patch(merchant, made, enabled=False)
+    async with stored.transaction() as conn:
+        await fan_out._write(conn, merchant.scope, [(event["id"], told[0])], now=clock())
+    await clockwork.run()
+    assert await statuses(stored, merchant) == {"sending": 2, "disabled": 1}
 
 
 async def test_a_pause_is_no_failure_and_neither_is_another_address(

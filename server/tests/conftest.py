@@ -76,6 +76,15 @@ def dsn_of_server(postgres: str) -> Iterator[str]:
     asyncio.run(_execute(postgres, f"DROP DATABASE {name} WITH (FORCE)"))
 
 
+@pytest.fixture(scope="module")
+def dsn_of_file(postgres: str) -> Iterator[str]:
+    """One for a file's server, whose background work should find no jobs but those of this file."""
+    name = f"test_{uuid.uuid4().hex}"
+    asyncio.run(_clone(postgres, name))
+    yield _in_database(postgres, name)
+    asyncio.run(_execute(postgres, f"DROP DATABASE {name} WITH (FORCE)"))
+
+
 @pytest.fixture
 def empty_dsn(postgres: str) -> Iterator[str]:
     """A migrated database for this test alone, for what looks at all organizations."""

@@ -4,6 +4,7 @@ import asyncio
 import json
 import re
 import subprocess
+from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -30,12 +31,19 @@ class Said(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-async def said(dsn: str, db: Database, api: Api) -> Said:
-    """One run of the merchant's program, on an organization of its own."""
-    shop = await make_merchant(db, api)
+async def kept(dsn_of_file: str) -> AsyncIterator[Database]:
+    """What the server keeps."""
+    async with await Database.open(dsn_of_file, connections_max=2) as database:
+        yield database
+
+
+@pytest.fixture(scope="module")
+async def said(dsn_of_file: str, kept: Database, api: Api) -> Said:
+    """One run of the merchant's program."""
+    shop = await make_merchant(kept, api)
 
     def run() -> str:
-        with serving("--database-url", dsn, REEVIT_ALLOW_PRIVATE_WEBHOOKS="1") as server:
+        with serving("--database-url", dsn_of_file, REEVIT_ALLOW_PRIVATE_WEBHOOKS="1") as server:
             command = [str(PYTHON), str(_HERE / "script.py"), server.base_url, shop.test_key, shop.org_id]
             done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
         assert done.returncode == 0, done.stderr
@@ -49,9 +57,9 @@ async def said(dsn: str, db: Database, api: Api) -> Said:
 
 
 @pytest.fixture
-async def stored(said: Said, db: Database) -> dict[str, list[dict[str, Any]]]:
+async def stored(said: Said, kept: Database) -> dict[str, list[dict[str, Any]]]:
     """What the program left in the database."""
-    async with db.read() as conn:
+    async with kept.read() as conn:
         return {
             name: [
                 dict(row)
@@ -223,9 +231,9 @@ def test_deliveries_tell_of_every_attempt_also_of_a_replay(said: Said):
     ]
 
 
-async def test_a_deleted_webhook_is_gone_and_its_replay_is_no_error(said: Said, db: Database):
+async def test_a_deleted_webhook_is_gone_and_its_replay_is_no_error(said: Said, kept: Database):
     assert said.webhooks["delete_config"] is said.webhooks["delete_config_again"] is None
-    async with db.read() as conn:
+    async with kept.read() as conn:
         row = await conn.fetchrow("SELECT * FROM webhook_endpoints WHERE org_id = $1", said.org_id)
     assert row is not None
     assert row["deleted_at"] is not None

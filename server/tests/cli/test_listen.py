@@ -26,14 +26,14 @@ _SECRET = "whsec_" + base64.b64encode(bytes(range(32))).decode()
 
 
 @pytest.fixture(scope="module")
-def server(dsn_of_server: str) -> Iterator[Server]:
-    with serving("--database-url", dsn_of_server) as started:
+def server(dsn_of_file: str) -> Iterator[Server]:
+    with serving("--database-url", dsn_of_file) as started:
         yield started
 
 
 @pytest.fixture(scope="module")
-def org(server: Server, dsn_of_server: str) -> dict[str, str]:
-    return _org(dsn_of_server)
+def org(server: Server, dsn_of_file: str) -> dict[str, str]:
+    return _org(dsn_of_file)
 
 
 def _org(dsn: str) -> dict[str, str]:

@@ -13,14 +13,14 @@ from tests.running import Server, reevit, serving
 
 
 @pytest.fixture(scope="module")
-def server(dsn_of_server: str) -> Iterator[Server]:
-    with serving("--database-url", dsn_of_server) as started:
+def server(dsn_of_file: str) -> Iterator[Server]:
+    with serving("--database-url", dsn_of_file) as started:
         yield started
 
 
 @pytest.fixture(scope="module")
-def org(server: Server, dsn_of_server: str) -> dict[str, str]:
-    made = reevit("orgs", "create", "Developer", "--json", "--database-url", dsn_of_server)
+def org(server: Server, dsn_of_file: str) -> dict[str, str]:
+    made = reevit("orgs", "create", "Developer", "--json", "--database-url", dsn_of_file)
     assert made.returncode == 0, made.stderr
     answer: dict[str, str] = json.loads(made.stdout)
     return answer
@@ -100,10 +100,10 @@ def test_a_live_key_triggers_nothing(server: Server, org: dict[str, str]):
 
 
 def test_a_key_without_the_scopes_is_told_which(
-    environ: dict[str, str], org: dict[str, str], dsn_of_server: str
+    environ: dict[str, str], org: dict[str, str], dsn_of_file: str
 ):
     made = reevit(
-        *("keys", "create", "--org", org["org_id"], "--database-url", dsn_of_server),
+        *("keys", "create", "--org", org["org_id"], "--database-url", dsn_of_file),
         *("--scope", "payments:write", "--json"),
     )
     assert made.returncode == 0, made.stderr

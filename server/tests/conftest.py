@@ -8,6 +8,7 @@ import os
 import subprocess
 import uuid
 from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from hashlib import sha256
 from urllib.parse import urlsplit
 
@@ -61,37 +62,29 @@ def postgres() -> Iterator[str]:
 @pytest.fixture(scope="session")
 def dsn(postgres: str) -> Iterator[str]:
     """A migrated database of this worker's own, cloned from the template."""
-    name = f"test_{uuid.uuid4().hex}"
-    asyncio.run(_clone(postgres, name))
-    yield _in_database(postgres, name)
-    asyncio.run(_execute(postgres, f"DROP DATABASE {name} WITH (FORCE)"))
+    with _database(postgres) as address:
+        yield address
 
 
 @pytest.fixture(scope="session")
 def dsn_of_server(postgres: str) -> Iterator[str]:
     """Another one, for a server that runs for long: its background work takes whatever jobs it finds."""
-    name = f"test_{uuid.uuid4().hex}"
-    asyncio.run(_clone(postgres, name))
-    yield _in_database(postgres, name)
-    asyncio.run(_execute(postgres, f"DROP DATABASE {name} WITH (FORCE)"))
+    with _database(postgres) as address:
+        yield address
 
 
 @pytest.fixture(scope="module")
 def dsn_of_file(postgres: str) -> Iterator[str]:
     """One for a file's server, whose background work should find no jobs but those of this file."""
-    name = f"test_{uuid.uuid4().hex}"
-    asyncio.run(_clone(postgres, name))
-    yield _in_database(postgres, name)
-    asyncio.run(_execute(postgres, f"DROP DATABASE {name} WITH (FORCE)"))
+    with _database(postgres) as address:
+        yield address
 
 
 @pytest.fixture
 def empty_dsn(postgres: str) -> Iterator[str]:
     """A migrated database for this test alone, for what looks at all organizations."""
-    name = f"test_{uuid.uuid4().hex}"
-    asyncio.run(_clone(postgres, name))
-    yield _in_database(postgres, name)
-    asyncio.run(_execute(postgres, f"DROP DATABASE {name} WITH (FORCE)"))
+    with _database(postgres) as address:
+        yield address
 
 
 @pytest.fixture(scope="session")
@@ -119,6 +112,15 @@ async def merchant(db: Database, api: Api) -> Merchant:
 async def other(db: Database, api: Api) -> Merchant:
     """Somebody else's organization."""
     return await make_merchant(db, api)
+
+
+@contextmanager
+def _database(postgres: str) -> Iterator[str]:
+    """A database with the schema of this version, while the block runs."""
+    name = f"test_{uuid.uuid4().hex}"
+    asyncio.run(_clone(postgres, name))
+    yield _in_database(postgres, name)
+    asyncio.run(_execute(postgres, f"DROP DATABASE {name} WITH (FORCE)"))
 
 
 def _in_database(dsn: str, name: str) -> str:

@@ -111,33 +111,47 @@ async def test_who_was_quicker_and_is_deleted_at_once_is_created_again(merchant:
             json={"amount": 1, "currency": "GHS", "customer": {"external_id": "usr_1", "name": "Ada"}},
         )
     )
-    quicker, deleter = await asyncpg.connect(dsn), await asyncpg.connect(dsn)
-    async with quicker.transaction():
-        await quicker.execute(_INSERT, merchant.org_id, "cus_theirs")
-        answer = asyncio.create_task(asked)
-        await _blocked(quicker, 1)
-        deleting = asyncio.create_task(deleter.execute(_INSERT + _OR_DELETE, merchant.org_id, "cus_unused"))
-        await _blocked(quicker, 2)
-    created(await answer)
-    await deleting
-    await quicker.close()
-    await deleter.close()
+    halting = await asyncpg.connect(dsn)
+    theirs = await asyncpg.connect(dsn, server_settings={"application_name": "theirs"})
+    try:
+        await theirs.execute(_HALT)
+        async with halting.transaction():
+            await halting.execute("SELECT pg_advisory_xact_lock(815)")
+            async with theirs.transaction():
+                await theirs.execute(_INSERT, merchant.org_id)
+                answer = asyncio.create_task(asked)
+                await _blocked(theirs)
+            await _blocked(halting)
+            await theirs.execute(_DELETE, merchant.org_id)
+        created(await answer)
+    finally:
+        await halting.close()
+        await theirs.execute("DROP FUNCTION halt CASCADE")
+        await theirs.close()
 
 
+# Whoever has tried to insert a customer waits here while somebody holds the lock: between trying and looking.
+_HALT = """
+    CREATE FUNCTION halt() RETURNS trigger LANGUAGE plpgsql AS
+    $$ BEGIN PERFORM pg_advisory_xact_lock_shared(815); RETURN NULL; END $$;
+    CREATE TRIGGER halt AFTER INSERT ON customers
+    WHEN (current_setting('application_name') <> 'theirs') EXECUTE FUNCTION halt();
+"""
 _INSERT = """
     INSERT INTO customers (org_id, mode, id, external_id, created_at, updated_at)
-    VALUES ($1, 'test', $2, 'usr_1', now(), now())
+    VALUES ($1, 'test', 'cus_theirs', 'usr_1', now(), now())
 """
-_OR_DELETE = """
-    ON CONFLICT ON CONSTRAINT customers_external_id_taken DO UPDATE SET external_id = NULL, deleted_at = now()
+_DELETE = """
+    UPDATE customers SET external_id = NULL, deleted_at = now()
+    WHERE org_id = $1 AND mode = 'test' AND id = 'cus_theirs'
 """
 
 
-async def _blocked(holder: asyncpg.Connection, number: int) -> None:
-    """Waits until so many wait for what this connection holds."""
+async def _blocked(holder: asyncpg.Connection) -> None:
+    """Waits until somebody waits for what this connection holds."""
     waiting = (
         "SELECT count(*) FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))"
     )
     async with asyncio.timeout(10):
-        while await holder.fetchval(waiting) < number:  # noqa: ASYNC110 - it happens in the server
+        while not await holder.fetchval(waiting):  # noqa: ASYNC110 - it happens in the server
             await asyncio.sleep(0.01)

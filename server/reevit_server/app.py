@@ -15,18 +15,37 @@ from reevit_server.core.routing import Routes
 from reevit_server.core.sealing import Sealer
 from reevit_server.customers.api import router as customers
 from reevit_server.events.api import router as events
+from reevit_server.invoices.api import router as invoices
 from reevit_server.payments.api import router as payments
+from reevit_server.sandbox.api import router as sandbox
 from reevit_server.settings import Settings
+from reevit_server.subscriptions.api import invoice_router as invoice_deeds
+from reevit_server.subscriptions.api import router as subscriptions
 from reevit_server.web import reference
 from reevit_server.webhooks.api import router as webhooks
 
-ROUTERS = (customers, payments, analytics, events, webhooks, api_keys, probes.router)
+ROUTERS = (
+    customers,
+    payments,
+    subscriptions,
+    invoices,
+    invoice_deeds,
+    analytics,
+    sandbox,
+    events,
+    webhooks,
+    api_keys,
+    probes.router,
+)
 
 
 TAGS = {
     "customers": "One profile for each of your customers, found by your own id or by ours.",
     "payments": "Money that comes in, and money that goes back.",
+    "subscriptions": "What customers pay for again and again, and what happens when a charge fails.",
+    "invoices": "What each period of a subscription costs, and whether it was paid.",
     "analytics": "Who your best customers are, what each is worth, and what happened.",
+    "sandbox": "In test mode: play the customer's part, and let time pass.",
     "events": "What happened, change by change, in the last 30 days.",
     "webhooks": "Your servers are told of events; what became of it, and telling again.",
     "api keys": "Who may call, and what they may do.",

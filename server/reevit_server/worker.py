@@ -7,7 +7,7 @@ from functools import partial
 
 import uvloop
 
-from reevit_server import events, payments, webhooks
+from reevit_server import events, payments, subscriptions, webhooks
 from reevit_server.core import egress, idempotency, jobs, lifeline, logs, queue
 from reevit_server.core.clock import utc_now
 from reevit_server.core.database import Database
@@ -16,12 +16,14 @@ from reevit_server.core.sealing import Sealer
 from reevit_server.settings import Settings, load
 
 # Whoever is told of every event, once the change that it tells of is committed.
-LISTENERS = (webhooks.on_event,)
+LISTENERS = (subscriptions.on_event, webhooks.on_event)
 
 JOBS = (
     Kind(events.FAN_OUT, partial(events.fan_out, listeners=LISTENERS)),
     Kind(webhooks.DELIVER, webhooks.deliver, outside=True),
-    Kind(payments.RECONCILE, payments.reconcile, outside=True),
+    Kind(payments.RECONCILE, partial(payments.reconcile, then=subscriptions.follow), outside=True),
+    Kind(subscriptions.RENEW, subscriptions.renew, outside=True),
+    Kind(subscriptions.COLLECT, subscriptions.collect, outside=True),
 )
 
 # At a time, of one worker. Those that wait for the outside take no more than a socket each.
@@ -37,6 +39,8 @@ def every(settings: Settings) -> tuple[Duty, ...]:
     """The clockwork: minute, hour, day, month, weekday, and seconds last."""
     return (
         Duty("webhooks.queue_due", "* * * * * *", webhooks.queue_due),
+        Duty("subscriptions.queue_renewals", "* * * * * *", subscriptions.queue_renewals, 1000),
+        Duty("subscriptions.queue_collections", "* * * * * *", subscriptions.queue_collections, 1000),
         Duty("payments.queue_unsettled", "* * * * *", payments.queue_unsettled),
         Duty("jobs.put_back", "* * * * *", jobs.put_back),
         Duty("webhooks.stop_gone", "* * * * *", webhooks.stop_gone, 100),

@@ -27,7 +27,7 @@ router = APIRouter(tags=["analytics"])
 async def list_top_customers(call: Call, query: Annotated[TopQuery, Query()]) -> Answer:
     """The best customers in one currency: by lifetime value, by what they spent, by how often they paid."""
     async with call.db.read() as conn:
-        return reply(await actions.get_top(conn, call.scope, query, now=call.now))
+        return reply(await actions.get_top(conn, call.scope, query, now=await call.time(conn)))
 
 
 @by_either_id(router, "GET", "/value", response_model=ExplainedValueOut | ValueOut)
@@ -36,7 +36,7 @@ async def get_customer_value(
 ) -> Answer:
     """What a customer is worth in each currency, now or as of an instant; `explain` lists what adds up to it."""
     async with call.db.snapshot() if query.explain else call.db.read() as conn:
-        return reply(await actions.get_value(conn, call.scope, customer, query, now=call.now))
+        return reply(await actions.get_value(conn, call.scope, customer, query, now=await call.time(conn)))
 
 
 @by_either_id(router, "GET", "/history", response_model=HistoryPage)

@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import Depends
 from pydantic import BaseModel, ConfigDict
 
-from reevit_server.core import idempotency
+from reevit_server.core import clock, idempotency
 from reevit_server.core.answer import Answer
 from reevit_server.core.database import Connection, Database
 from reevit_server.core.scope import Scope
@@ -20,7 +20,7 @@ class Request:
     """What a door knows about its request, after the front has checked the key."""
 
     db: Database
-    now: datetime
+    now: datetime  # in the world
     request_id: str
     scope: Scope
     sealer: Sealer
@@ -28,6 +28,10 @@ class Request:
     idempotency_key: idempotency.Key | None = None
     leaving: bool = False  # whether this server is about to stop
     private_webhooks: bool = False  # whether addresses that are not on the public internet may be told
+
+    async def time(self, conn: Connection) -> datetime:
+        """What time it is for what this request does: in test mode, by the organization's test clock."""
+        return await clock.now_of(conn, self.scope, self.now)
 
     async def once(self, deed: Callable[[Connection], Awaitable[Answer]]) -> Answer:
         """Runs a deed in one transaction, and at most once per `Idempotency-Key`.

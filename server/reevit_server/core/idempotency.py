@@ -92,6 +92,17 @@ async def perform(request: Asked, deed: Callable[[Connection], Awaitable[Answer]
     raise AssertionError("the last try returns or raises")
 
 
+async def find(request: Asked) -> Answer | None:
+    """The stored answer to this request, if it was sent with a key before: for a deed of more than one transaction.
+
+    Raises KeyInUse, KeyReused, AnswerErased.
+    """
+    if request.idempotency_key is None:
+        return None
+    async with request.db.transaction() as conn:
+        return await _claim(conn, request, request.idempotency_key)
+
+
 async def _perform_once(request: Asked, deed: Callable[[Connection], Awaitable[Answer]]) -> Answer:
     key = request.idempotency_key
     if key is None:

@@ -22,6 +22,8 @@ from reevit_server.core.validation import validated
 
 _QUERY_PARAMETERS_MAX = 100
 _LISTED_NOUNS = ("payments", "subscriptions", "invoices")
+# What has no scope of its own: events tell of nothing that webhooks do not; policies and the clock are for billing.
+_BELONGS_TO = {"events": "webhooks", "policies": "subscriptions", "clock": "subscriptions"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,6 +233,5 @@ def permission_of(method: str, template: str) -> str | None:
     segments = path.removeprefix("sandbox/").replace("-", "_").split("/")
     # A customer's payments are payments: the last word that is a noun of its own decides.
     noun = segments[-1] if segments[-1] in _LISTED_NOUNS else segments[0]
-    if noun == "events":
-        noun = "webhooks"  # which tell of nothing else
+    noun = _BELONGS_TO.get(noun, noun)
     return f"{noun}:{'read' if method in ('GET', 'HEAD') else 'write'}"

@@ -1,6 +1,13 @@
 """Customers: one profile each, and what they are worth. The model noun: others are built in its shape."""
 
-from reevit_server.customers.actions import find_payer, get, get_or_create_payer, get_payer, ref_of
+from reevit_server.customers.actions import (
+    count_subscriptions,
+    find_payer,
+    get,
+    get_or_create_payer,
+    get_payer,
+    ref_of,
+)
 from reevit_server.customers.errors import CustomerDeleted, CustomerNotFound, UnknownCustomer
 from reevit_server.customers.exporting import EXPORT
 from reevit_server.customers.importing import IMPORT, find_by_id, find_named, open_named
@@ -30,6 +37,7 @@ __all__ = [
     "add_payment",
     "add_refund",
     "by_either_id",
+    "count_subscriptions",
     "find_by_id",
     "find_named",
     "find_payer",

@@ -174,6 +174,15 @@ async def delete(conn: Connection, scope: Scope, ref: CustomerRef, *, now: datet
     await events.record(conn, scope, change, now=now)
 
 
+async def count_subscriptions(conn: Connection, scope: Scope, *, id: str) -> None:
+    """Brings a profile in line with the customer's subscriptions, of which one has just got another status.
+
+    Locked first and counted then, in two statements: of two changes at once, the later one sees both.
+    """
+    await store.lock(conn, scope, id=id)
+    await store.update_subscriptions(conn, scope, id=id)
+
+
 def ref_of(customer_id: str | None, external_customer_id: str | None) -> CustomerRef | None:
     """Whom a body names by either id."""
     if customer_id is not None:

@@ -41,7 +41,7 @@ async def create_customer(call: Call, new: CustomerCreate) -> Answer:
     """Create a customer. A taken `external_id` is a conflict that names who has it."""
 
     async def deed(conn: Connection) -> Answer:
-        customer = CustomerOut.of(await actions.create(conn, call.scope, new, now=call.now))
+        customer = CustomerOut.of(await actions.create(conn, call.scope, new, now=await call.time(conn)))
         return reply(customer, status=201, about_customer_id=customer.id)
 
     return await call.once(deed)
@@ -76,7 +76,7 @@ async def upsert_customer(call: Call, external_id: ExternalIdInPath, given: Cust
     validated(LookupQuery, {"external_id": external_id})
 
     async def deed(conn: Connection) -> Answer:
-        row, created = await actions.upsert(conn, call.scope, external_id, given, now=call.now)
+        row, created = await actions.upsert(conn, call.scope, external_id, given, now=await call.time(conn))
         customer = CustomerOut.of(row)
         return reply(customer, status=201 if created else 200, about_customer_id=customer.id)
 
@@ -102,7 +102,7 @@ async def update_customer(call: Call, customer: CustomerRef, patch: CustomerPatc
     """Update a customer: only what is sent changes, `metadata` is merged, null clears a field."""
 
     async def deed(conn: Connection) -> Answer:
-        row = await actions.update(conn, call.scope, customer, patch, now=call.now)
+        row = await actions.update(conn, call.scope, customer, patch, now=await call.time(conn))
         return reply(CustomerOut.of(row), about_customer_id=row["id"])
 
     return await call.once(deed)
@@ -113,7 +113,7 @@ async def delete_customer(call: Call, customer: CustomerRef) -> Answer:
     """Delete a customer's personal data. Payments stay; the `external_id` is free again."""
 
     async def deed(conn: Connection) -> Answer:
-        await actions.delete(conn, call.scope, customer, now=call.now)
+        await actions.delete(conn, call.scope, customer, now=await call.time(conn))
         return no_content()
 
     return await call.once(deed)
@@ -124,7 +124,7 @@ async def add_customer_tags(call: Call, customer: CustomerRef, given: TagsAdd) -
     """Add tags, without reading the customer first."""
 
     async def deed(conn: Connection) -> Answer:
-        row = await actions.add_tags(conn, call.scope, customer, given.tags, now=call.now)
+        row = await actions.add_tags(conn, call.scope, customer, given.tags, now=await call.time(conn))
         return reply(CustomerOut.of(row), about_customer_id=row["id"])
 
     return await call.once(deed)
@@ -139,7 +139,7 @@ async def remove_customer_tag(
     """Remove a tag. It need not be there."""
 
     async def deed(conn: Connection) -> Answer:
-        row = await actions.remove_tag(conn, call.scope, customer, tag, now=call.now)
+        row = await actions.remove_tag(conn, call.scope, customer, tag, now=await call.time(conn))
         return reply(CustomerOut.of(row), about_customer_id=row["id"])
 
     return await call.once(deed)

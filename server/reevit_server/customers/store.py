@@ -170,3 +170,39 @@ async def delete(conn: Connection, scope: Scope, *, id: str, now: datetime) -> N
         id,
         now,
     )
+
+
+async def lock(conn: Connection, scope: Scope, *, id: str) -> None:
+    """Holds the profile until this transaction ends; payments that name it need not wait."""
+    await conn.execute(
+        "SELECT FROM customers WHERE org_id = $1 AND mode = $2 AND id = $3 FOR NO KEY UPDATE",
+        scope.org_id,
+        scope.mode,
+        id,
+    )
+
+
+async def update_subscriptions(conn: Connection, scope: Scope, *, id: str) -> None:
+    """What the profile says of its subscriptions, counted anew: the best status, and how many are active."""
+    await conn.execute(
+        """
+        UPDATE customers
+        SET active_subscriptions = counted.active, subscription_status = counted.best
+        FROM (
+            SELECT count(*) FILTER (WHERE status IN ('trialing', 'active')) AS active,
+                   CASE
+                       WHEN bool_or(status IN ('trialing', 'active')) THEN 'active'
+                       WHEN bool_or(status = 'past_due') THEN 'past_due'
+                       WHEN bool_or(status = 'paused') THEN 'paused'
+                       WHEN bool_or(status = 'canceled') THEN 'canceled'
+                       ELSE 'none'
+                   END AS best
+            FROM subscriptions
+            WHERE org_id = $1 AND mode = $2 AND customer_id = $3
+        ) AS counted
+        WHERE org_id = $1 AND mode = $2 AND id = $3
+        """,
+        scope.org_id,
+        scope.mode,
+        id,
+    )

@@ -26,6 +26,7 @@ TYPES = (
     "subscription.past_due",
     "subscription.renewed",
     "invoice.created",
+    "invoice.updated",
     "invoice.paid",
     "invoice.failed",
     "invoice.canceled",

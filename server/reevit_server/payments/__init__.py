@@ -1,10 +1,18 @@
 """Payments: money that came in, and money that went back."""
 
-from reevit_server.payments.actions import create, get, refund
+from reevit_server.payments.actions import complete_in_sandbox, create, get, refund
+from reevit_server.payments.charging import Follow, check_sandbox
+from reevit_server.payments.errors import (
+    PaymentNotFound,
+    ProviderNotAvailable,
+    UnknownSandboxScenario,
+    WrongPaymentState,
+)
 from reevit_server.payments.exporting import EXPORT
-from reevit_server.payments.jobs import RECONCILE, queue_unsettled, reconcile
+from reevit_server.payments.jobs import RECONCILE, queue_unsettled, reconcile, reconcile_on_the_clock
 from reevit_server.payments.loading import import_of
 from reevit_server.payments.models import CAPTURED
+from reevit_server.payments.recurring import Recurring, ask, begin, begin_again, cancel, check, lock, settle
 from reevit_server.payments.refunds import count_of_customer as count_refunds_of_customer
 from reevit_server.payments.refunds import select_of_customer as select_refunds_of_customer
 from reevit_server.payments.schemas import PaymentOut, RefundOut
@@ -14,16 +22,32 @@ __all__ = [
     "CAPTURED",
     "EXPORT",
     "RECONCILE",
+    "Follow",
+    "PaymentNotFound",
     "PaymentOut",
+    "ProviderNotAvailable",
+    "Recurring",
     "RefundOut",
+    "UnknownSandboxScenario",
+    "WrongPaymentState",
+    "ask",
+    "begin",
+    "begin_again",
+    "cancel",
+    "check",
+    "check_sandbox",
+    "complete_in_sandbox",
     "count_of_customer",
     "count_refunds_of_customer",
     "create",
     "get",
     "import_of",
+    "lock",
     "queue_unsettled",
     "reconcile",
+    "reconcile_on_the_clock",
     "refund",
     "select_of_customer",
     "select_refunds_of_customer",
+    "settle",
 ]

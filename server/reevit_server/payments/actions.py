@@ -1,8 +1,4 @@
-"""The deeds on payments: create, confirm, cancel, retry, refund. The only place where a payment changes.
-
-The sandbox and outside payments are decided in this process, so that a deed is one transaction. A provider that
-must be asked over a network takes three steps (prepare, call, settle); `_settle` is the third of them already.
-"""
+"""The deeds on payments: create, confirm, cancel, retry, refund. `charging.py` has the steps that they share."""
 
 import hmac
 from collections.abc import Mapping
@@ -11,27 +7,23 @@ from typing import Any, NamedTuple
 
 import asyncpg
 
-from reevit_server import customers, events
-from reevit_server.core.answer import to_json
+from reevit_server import customers
 from reevit_server.core.database import Connection
 from reevit_server.core.errors import TooMuchMetadata, ValidationError
 from reevit_server.core.ids import new_id
 from reevit_server.core.scope import Scope
 from reevit_server.core.text import METADATA_KEYS_MAX, merged, same
-from reevit_server.payments import models, refunds, store
+from reevit_server.payments import charging, models, refunds, store
 from reevit_server.payments.errors import (
     ClientSecretWrong,
     PaymentNotFound,
-    ProviderNotAvailable,
     ReferenceTaken,
     RefundTooLarge,
-    UnknownSandboxScenario,
     WrongPaymentState,
 )
 from reevit_server.payments.schemas import (
     IntentCreate,
     IntentPatch,
-    PaymentChangedOut,
     PaymentCreate,
     RefundCreate,
     RefundOut,
@@ -39,7 +31,6 @@ from reevit_server.payments.schemas import (
 from reevit_server.providers import sandbox
 from reevit_server.providers.base import SUCCEEDED, Outcome
 
-_SANDBOX = "sandbox"
 _EXTERNAL = "external"
 _EDITABLE_FIELDS = ("amount", "currency", "method", "country", "reference", "description", "metadata")
 
@@ -55,13 +46,13 @@ async def create(conn: Connection, scope: Scope, new: PaymentCreate, *, now: dat
     A decline is an answer, not an error: the payment is there, with status `failed`. Raises UnknownCustomer,
     ReferenceTaken, ProviderNotAvailable, UnknownSandboxScenario, and stores nothing then.
     """
-    provider = new.provider or _default_provider(scope)
+    provider = new.provider or charging.default_provider(scope)
     if provider == _EXTERNAL:
         if new.occurred_at is not None and new.occurred_at > now:
             raise ValidationError.of("occurred_at", "in_the_future", "`occurred_at` is in the future.")
         outcome = SUCCEEDED._replace(provider_ref_id=new.provider_ref_id)
     else:
-        outcome = _charge(scope, new.metadata)
+        outcome = charging.charge(scope, new.metadata)
     payer = await _payer_of(conn, scope, new, now=now)
     occurred_at = new.occurred_at or now
     fields = {
@@ -75,8 +66,10 @@ async def create(conn: Connection, scope: Scope, new: PaymentCreate, *, now: dat
         "created_at": now,
     }
     payment = await _insert(conn, scope, new_id("pay"), fields)
-    await _record(conn, scope, payment, payer, "payment.created", f"payment.{outcome.status}", now=now)
-    await _count_if_succeeded(conn, scope, payment)
+    await charging.record(
+        conn, scope, payment, payer, "payment.created", f"payment.{outcome.status}", now=now
+    )
+    await charging.count_if_succeeded(conn, scope, payment)
     return payment
 
 
@@ -87,9 +80,9 @@ async def create_intent(
 
     Raises UnknownCustomer, ReferenceTaken, ProviderNotAvailable.
     """
-    provider = new.provider or _default_provider(scope)
-    if provider == _SANDBOX:
-        _check_sandbox(scope)
+    provider = new.provider or charging.default_provider(scope)
+    if provider == charging.SANDBOX:
+        charging.check_sandbox(scope)
     payer = await _payer_of(conn, scope, new, now=now)
     id = new_id("pay")
     client_secret = models.new_client_secret(id)
@@ -108,7 +101,7 @@ async def create_intent(
         "created_at": now,
     }
     payment = await _insert(conn, scope, id, fields)
-    await _record(conn, scope, payment, payer, "payment.created", now=now)
+    await charging.record(conn, scope, payment, payer, "payment.created", now=now)
     return payment, client_secret
 
 
@@ -144,7 +137,9 @@ async def update_intent(
     except asyncpg.UniqueViolationError as error:
         assert error.constraint_name == "payments_reference_taken", error.constraint_name
         raise ReferenceTaken from None
-    await _record(conn, scope, payment, payer, "payment.updated", now=now, previous_attributes=previous)
+    await charging.record(
+        conn, scope, payment, payer, "payment.updated", now=now, previous_attributes=previous
+    )
     return payment
 
 
@@ -163,45 +158,48 @@ async def confirm(
 
     Raises PaymentNotFound, ClientSecretWrong, WrongPaymentState, UnknownSandboxScenario.
     """
-    stored = await _find_locked(conn, scope, id)
+    stored = await charging.find_locked(conn, scope, id)
     if client_secret is not None and not hmac.compare_digest(
         stored["client_secret_sha256"] or b"", models.sha256(client_secret)
     ):
         raise ClientSecretWrong
     _check_state(stored, models.CONFIRMABLE, "confirmed")
-    return await _settle(conn, scope, stored, _charge(scope, stored["metadata"]), now=now)
+    return await charging.settle(conn, scope, stored, charging.charge(scope, stored["metadata"]), now=now)
 
 
 async def retry(conn: Connection, scope: Scope, *, id: str, now: datetime) -> asyncpg.Record:
     """Charges a failed payment once more. Raises PaymentNotFound, WrongPaymentState, UnknownSandboxScenario."""
     stored = await _locked(conn, scope, id, models.RETRYABLE, "retried")
     _check_chargeable(stored)
-    return await _settle(conn, scope, stored, _charge(scope, stored["metadata"]), now=now)
+    return await charging.settle(conn, scope, stored, charging.charge(scope, stored["metadata"]), now=now)
 
 
 async def cancel(conn: Connection, scope: Scope, *, id: str, now: datetime) -> asyncpg.Record:
     """Gives a payment up before any money moves. Raises PaymentNotFound, WrongPaymentState."""
     stored = await _locked(conn, scope, id, models.CANCELABLE, "canceled")
-    return await _settle(conn, scope, stored, Outcome("canceled"), now=now)
+    _check_own(stored)
+    return await charging.settle(conn, scope, stored, Outcome("canceled"), now=now)
 
 
 async def complete_in_sandbox(
-    conn: Connection, scope: Scope, *, id: str, outcome: str, now: datetime
+    conn: Connection, scope: Scope, *, id: str, outcome: str, now: datetime, then: charging.Follow
 ) -> asyncpg.Record:
     """Plays the customer's part. Raises PaymentNotFound, WrongPaymentState, ProviderNotAvailable."""
-    _check_sandbox(scope)
+    charging.check_sandbox(scope)
     stored = await _locked(conn, scope, id, models.COMPLETABLE, "completed")
-    return await _settle(conn, scope, stored, sandbox.complete(outcome), now=now)
+    return await charging.settle(conn, scope, stored, sandbox.complete(outcome), now=now, then=then)
 
 
-async def reconcile(conn: Connection, scope: Scope, *, id: str, outcome: Outcome, now: datetime) -> None:
+async def reconcile(
+    conn: Connection, scope: Scope, *, id: str, outcome: Outcome, now: datetime, then: charging.Follow
+) -> None:
     """Writes what a payment's provider said when it was asked; nothing, if the payment has ended meanwhile.
 
     Raises PaymentNotFound.
     """
-    stored = await _find_locked(conn, scope, id)
+    stored = await charging.find_locked(conn, scope, id)
     if stored["status"] == "processing":
-        await _settle(conn, scope, stored, outcome, now=now)
+        await charging.settle(conn, scope, stored, outcome, now=now, then=then)
 
 
 async def refund(conn: Connection, scope: Scope, *, id: str, new: RefundCreate, now: datetime) -> Refunded:
@@ -227,7 +225,7 @@ async def refund(conn: Connection, scope: Scope, *, id: str, new: RefundCreate, 
         conn, scope, id=id, amount_refunded=refunded, status=status, now=now
     )
     payer = await customers.find_payer(conn, scope, payment["customer_id"])
-    await _record(conn, scope, payment, payer, "payment.refunded", now=now, refund=RefundOut.of(row))
+    await charging.record(conn, scope, payment, payer, "payment.refunded", now=now, refund=RefundOut.of(row))
     if payment["customer_id"] is not None:
         await customers.add_refund(
             conn,
@@ -238,32 +236,6 @@ async def refund(conn: Connection, scope: Scope, *, id: str, new: RefundCreate, 
             at=row["occurred_at"],
         )
     return Refunded(row, payment)
-
-
-async def _settle(
-    conn: Connection, scope: Scope, stored: asyncpg.Record, outcome: Outcome, *, now: datetime
-) -> asyncpg.Record:
-    """Writes how a charge went, with its event and the customer's totals. `stored` is locked by this transaction."""
-    # First, so that an erasure is over, or waits: what the update returns then names nobody who is gone.
-    payer = await customers.find_payer(conn, scope, stored["customer_id"])
-    payment = await store.update_outcome(conn, scope, id=stored["id"], now=now, **outcome._asdict())
-    await _record(conn, scope, payment, payer, f"payment.{outcome.status}", now=now)
-    await _count_if_succeeded(conn, scope, payment)
-    return payment
-
-
-async def _count_if_succeeded(conn: Connection, scope: Scope, payment: asyncpg.Record) -> None:
-    """The last statement of its transaction (see `customers/totals.py`)."""
-    if payment["status"] == "succeeded" and payment["customer_id"] is not None:
-        await customers.add_payment(
-            conn,
-            scope,
-            customer_id=payment["customer_id"],
-            currency=payment["currency"],
-            amount=payment["amount"],
-            method=payment["method"],
-            at=payment["succeeded_at"],
-        )
 
 
 async def _payer_of(
@@ -282,6 +254,7 @@ def _fields(new: IntentCreate | PaymentCreate, payer: customers.Payer | None) ->
         "metadata": merged({}, new.metadata),
         "customer_id": payer and payer.id,
         "source": "api",
+        "source_id": None,
     }
 
 
@@ -301,32 +274,10 @@ async def _check_free(conn: Connection, scope: Scope, reference: str) -> None:
         raise ReferenceTaken(payment_id=taken_by)
 
 
-async def _record(
-    conn: Connection,
-    scope: Scope,
-    payment: asyncpg.Record,
-    payer: customers.Payer | None,
-    *types: str,
-    now: datetime,
-    **more: Any,
-) -> None:
-    customer = payer and customers.PayerOut.of(payer)
-    data = to_json(PaymentChangedOut.of(payment, customer=customer, **more))
-    changes = [events.Change(type, payment["id"], payment["customer_id"], data) for type in types]
-    await events.record(conn, scope, *changes, now=now)
-
-
-async def _find_locked(conn: Connection, scope: Scope, id: str) -> asyncpg.Record:
-    stored = await store.find_for_update(conn, scope, id=id)
-    if stored is None:
-        raise PaymentNotFound
-    return stored
-
-
 async def _locked(
     conn: Connection, scope: Scope, id: str, states: tuple[str, ...], deed: str
 ) -> asyncpg.Record:
-    stored = await _find_locked(conn, scope, id)
+    stored = await charging.find_locked(conn, scope, id)
     _check_state(stored, states, deed)
     return stored
 
@@ -339,34 +290,20 @@ def _check_state(stored: asyncpg.Record, states: tuple[str, ...], deed: str) -> 
         )
 
 
-def _check_chargeable(stored: asyncpg.Record) -> None:
-    """Only what we charge ourselves can be charged again: the rest is a record of what happened elsewhere."""
-    if stored["provider"] != _SANDBOX or stored["source"] == "import":
+def _check_own(stored: asyncpg.Record) -> None:
+    """What an invoice asks for is changed through the invoice, which would not know of it otherwise."""
+    if stored["source"] == "subscription":
         raise WrongPaymentState(
-            "This payment was made elsewhere and only recorded here; it cannot be changed or charged.",
+            "This payment is of a subscription's invoice; retry or cancel the invoice instead.",
             status=stored["status"],
         )
 
 
-def _default_provider(scope: Scope) -> str:
-    if scope.mode == "live":
-        raise ProviderNotAvailable
-    return _SANDBOX
-
-
-def _check_sandbox(scope: Scope) -> None:
-    """The sandbox moves no money: in live mode it would make customers look richer than they are."""
-    if scope.mode == "live":
-        raise ProviderNotAvailable("The sandbox is for test mode; use a test key.")
-
-
-def _charge(scope: Scope, metadata: Mapping[str, Any] | None) -> Outcome:
-    _check_sandbox(scope)
-    scenario = (metadata or {}).get("sandbox")
-    try:
-        return sandbox.charge(None if scenario is None else str(scenario))
-    except sandbox.UnknownScenario:
-        raise UnknownSandboxScenario(
-            f"The sandbox does not know {scenario!r}, only succeed, fail, fail:<code>, requires_action, "
-            "processing and timeout."
-        ) from None
+def _check_chargeable(stored: asyncpg.Record) -> None:
+    """Only what we charge ourselves can be charged again: the rest is a record of what happened elsewhere."""
+    _check_own(stored)
+    if stored["provider"] != charging.SANDBOX or stored["source"] == "import":
+        raise WrongPaymentState(
+            "This payment was made elsewhere and only recorded here; it cannot be changed or charged.",
+            status=stored["status"],
+        )

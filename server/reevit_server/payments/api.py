@@ -1,4 +1,4 @@
-"""`/v1/payments`, a customer's payments, and the sandbox's other side of the counter."""
+"""`/v1/payments`, and a customer's payments."""
 
 from datetime import datetime
 from typing import Annotated, Any
@@ -36,7 +36,6 @@ from reevit_server.payments.schemas import (
     RefundCreate,
     RefundOut,
     RefundPage,
-    SandboxCompletion,
 )
 
 router = APIRouter(tags=["payments"])
@@ -56,7 +55,7 @@ async def create_payment(call: Call, new: PaymentCreate) -> Answer:
     """Create and charge a payment in one call, or record one made elsewhere (`provider: "external"`)."""
 
     async def deed(conn: Connection) -> Answer:
-        return _answer(await actions.create(conn, call.scope, new, now=call.now), status=201)
+        return _answer(await actions.create(conn, call.scope, new, now=await call.time(conn)), status=201)
 
     return await call.once(deed)
 
@@ -81,7 +80,7 @@ async def create_payment_intent(call: Call, new: IntentCreate) -> Answer:
     """Create a payment to confirm later. Its `client_secret` is in this answer only."""
 
     async def deed(conn: Connection) -> Answer:
-        payment, client_secret = await actions.create_intent(conn, call.scope, new, now=call.now)
+        payment, client_secret = await actions.create_intent(conn, call.scope, new, now=await call.time(conn))
         return _answer(payment, status=201, client_secret=client_secret)
 
     return await call.once(deed)
@@ -99,7 +98,9 @@ async def update_payment_intent(call: Call, payment_id: PaymentId, patch: Intent
 
     async def deed(conn: Connection) -> Answer:
         return _answer(
-            await actions.update_intent(conn, call.scope, id=payment_id, patch=patch, now=call.now)
+            await actions.update_intent(
+                conn, call.scope, id=payment_id, patch=patch, now=await call.time(conn)
+            )
         )
 
     return await call.once(deed)
@@ -121,7 +122,7 @@ async def confirm_payment(call: Call, payment_id: PaymentId, _: Nothing) -> Answ
     """Charge a payment that is pending."""
 
     async def deed(conn: Connection) -> Answer:
-        return _answer(await actions.confirm(conn, call.scope, id=payment_id, now=call.now))
+        return _answer(await actions.confirm(conn, call.scope, id=payment_id, now=await call.time(conn)))
 
     return await call.once(deed)
 
@@ -140,7 +141,7 @@ async def confirm_payment_intent(
 
     async def deed(conn: Connection) -> Answer:
         payment = await actions.confirm(
-            conn, call.scope, id=payment_id, client_secret=query.client_secret, now=call.now
+            conn, call.scope, id=payment_id, client_secret=query.client_secret, now=await call.time(conn)
         )
         return _answer(payment)
 
@@ -156,7 +157,7 @@ async def cancel_payment(call: Call, payment_id: PaymentId, _: Nothing) -> Answe
     """Cancel a payment before money moves."""
 
     async def deed(conn: Connection) -> Answer:
-        return _answer(await actions.cancel(conn, call.scope, id=payment_id, now=call.now))
+        return _answer(await actions.cancel(conn, call.scope, id=payment_id, now=await call.time(conn)))
 
     return await call.once(deed)
 
@@ -170,7 +171,7 @@ async def retry_payment(call: Call, payment_id: PaymentId, _: Nothing) -> Answer
     """Charge a failed payment once more."""
 
     async def deed(conn: Connection) -> Answer:
-        return _answer(await actions.retry(conn, call.scope, id=payment_id, now=call.now))
+        return _answer(await actions.retry(conn, call.scope, id=payment_id, now=await call.time(conn)))
 
     return await call.once(deed)
 
@@ -185,7 +186,7 @@ async def refund_payment(call: Call, payment_id: PaymentId, new: RefundCreate) -
     """Give money back: all that is left, or an amount of it."""
 
     async def deed(conn: Connection) -> Answer:
-        refunded = await actions.refund(conn, call.scope, id=payment_id, new=new, now=call.now)
+        refunded = await actions.refund(conn, call.scope, id=payment_id, new=new, now=await call.time(conn))
         return reply(
             RefundOut.of(refunded.refund), status=201, about_customer_id=refunded.payment["customer_id"]
         )
@@ -221,23 +222,6 @@ async def list_payment_refunds(
     return reply(
         RefundPage(refunds=refunds, has_more=page.has_more, next_cursor=page.next_cursor, total=total)
     )
-
-
-@router.post(
-    "/v1/sandbox/payments/{payment_id}/complete",
-    response_model=PaymentOut,
-    responses=refusals(PaymentNotFound, WrongPaymentState, ProviderNotAvailable),
-)
-async def complete_sandbox_payment(call: Call, payment_id: PaymentId, given: SandboxCompletion) -> Answer:
-    """Play the customer's part of a payment that waits: approve it, fail it, walk away."""
-
-    async def deed(conn: Connection) -> Answer:
-        payment = await actions.complete_in_sandbox(
-            conn, call.scope, id=payment_id, outcome=given.outcome, now=call.now
-        )
-        return _answer(payment)
-
-    return await call.once(deed)
 
 
 @by_either_id(router, "GET", "/payments", response_model=PaymentPage)

@@ -2,11 +2,17 @@
 
 from datetime import datetime
 
+import asyncpg
+
+from reevit_server.core import clock
 from reevit_server.core.database import Connection
 from reevit_server.core.jobs import Job, Tools, enqueue
 from reevit_server.core.scope import Scope
 from reevit_server.payments import actions, store
+from reevit_server.payments.charging import Follow
+from reevit_server.payments.errors import UnknownSandboxScenario
 from reevit_server.providers import sandbox
+from reevit_server.providers.base import Outcome
 
 RECONCILE = "payments.reconcile"
 
@@ -20,12 +26,33 @@ async def queue_unsettled(conn: Connection, *, now: datetime, limit: int) -> int
     return len(unsettled)
 
 
-async def reconcile(tools: Tools, scope: Scope, *ids: str) -> None:
+async def reconcile(tools: Tools, scope: Scope, *ids: str, then: Follow) -> None:
     """Asks a payment's provider how it ended, and settles it if the provider knows."""
     (id,) = ids
     async with tools.db.read() as conn:
         payment = await actions.get(conn, scope, id=id)
-    outcome = sandbox.look_up(str(payment["metadata"].get("sandbox")))
+    outcome = ask(payment)
     if outcome is not None:
         async with tools.db.transaction() as conn:
-            await actions.reconcile(conn, scope, id=id, outcome=outcome, now=tools.clock())
+            now = await clock.now_of(conn, scope, tools.clock())
+            await actions.reconcile(conn, scope, id=id, outcome=outcome, now=now, then=then)
+
+
+async def reconcile_on_the_clock(
+    conn: Connection, scope: Scope, *, id: str, now: datetime, then: Follow
+) -> None:
+    """The same at an instant of a test clock; where the end is still open, it is asked again later."""
+    outcome = ask(await actions.get(conn, scope, id=id))
+    if outcome is None:
+        await store.put_off_reconciling(conn, scope, id=id, now=now)
+    else:
+        await actions.reconcile(conn, scope, id=id, outcome=outcome, now=now, then=then)
+
+
+def ask(payment: asyncpg.Record) -> Outcome | None:
+    """What the provider says of how a payment ended; None when that is still open."""
+    scenario = payment["metadata"].get("sandbox")
+    try:
+        return sandbox.look_up(None if scenario is None else str(scenario))
+    except sandbox.UnknownScenario:
+        return Outcome("failed", UnknownSandboxScenario.code, UnknownSandboxScenario().message)

@@ -19,7 +19,7 @@ from reevit_server.core.json_schema import never_null
 from reevit_server.core.money import MAX_AMOUNT, Amount, Currency
 from reevit_server.core.paging import Page, PageQuery
 from reevit_server.core.scope import Mode
-from reevit_server.core.text import Bound, Instant, Line, Metadata, MetadataValue, Text, Word, in_the_form
+from reevit_server.core.text import Bound, Instant, Line, Metadata, MetadataValue, Text, Word
 from reevit_server.customers import CustomerDetails, PayerOut
 
 PaymentStatus = Literal[
@@ -33,7 +33,6 @@ PaymentStatus = Literal[
     "refunded",
 ]
 Source = Literal["api", "checkout", "payment_link", "subscription", "import"]
-_OUTCOME = "^(succeed|succeeded|cancel|canceled|failed|fail(:[a-z][a-z0-9_]{0,63})?)$"
 
 
 def _known_country(code: str) -> str:
@@ -204,20 +203,6 @@ class RefundCreate(BaseModel):
 
     amount: Annotated[Amount | None, Field(description="Default: all that is left.")] = None
     reason: Text | None = None
-
-
-class SandboxCompletion(BaseModel):
-    model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"outcome": "succeed"}]})
-
-    outcome: Annotated[
-        str,
-        StringConstraints(strict=True),
-        in_the_form(_OUTCOME, "Write what the customer did: succeed, fail, fail:<code> or cancel"),
-        Field(
-            description="What the customer did: succeed, fail, fail:<code> or cancel.",
-            json_schema_extra={"pattern": _OUTCOME},
-        ),
-    ]
 
 
 class PaymentOut(BaseModel):

@@ -16,7 +16,7 @@ _COLUMNS = """
     p.id, p.org_id, p.mode, p.customer_id, p.amount, p.amount_refunded, p.currency, p.status, p.method, p.country,
     p.reference, p.description, p.metadata, p.provider, p.connection_id, p.provider_ref_id, p.fee_amount,
     p.failure_code, p.failure_message, p.source, p.source_id, p.next_action, p.occurred_at, p.succeeded_at,
-    p.created_at, p.updated_at,
+    p.created_at, p.updated_at, p.attempt_count,
     (
         SELECT c.external_id
         FROM customers AS c
@@ -33,10 +33,10 @@ async def insert(
         f"""
         INSERT INTO payments AS p
                (org_id, mode, id, customer_id, amount, currency, status, method, country, reference, description,
-                metadata, provider, provider_ref_id, fee_amount, failure_code, failure_message, source,
+                metadata, provider, provider_ref_id, fee_amount, failure_code, failure_message, source, source_id,
                 client_secret_sha256, next_action, occurred_at, succeeded_at, created_at, updated_at, reconcile_at)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22,
-                $23, $23, CASE WHEN $7 = 'processing' THEN $23::timestamptz + $24::interval END)
+                $23, $24, $24, CASE WHEN $7 = 'processing' THEN $24::timestamptz + $25::interval END)
         ON CONFLICT ON CONSTRAINT payments_reference_taken DO NOTHING
         RETURNING {_COLUMNS}
         """,
@@ -58,6 +58,7 @@ async def insert(
         fields["failure_code"],
         fields["failure_message"],
         fields["source"],
+        fields["source_id"],
         fields["client_secret_sha256"],
         fields["next_action"],
         fields["occurred_at"],
@@ -167,8 +168,52 @@ async def update_outcome(
     )
 
 
+async def begin_again(
+    conn: Connection, scope: Scope, *, id: str, metadata: Mapping[str, Any], method: str | None, now: datetime
+) -> asyncpg.Record:
+    """A further attempt is under way."""
+    return await fetch_one(
+        conn,
+        f"""
+        UPDATE payments AS p
+        SET status = 'processing', attempt_count = p.attempt_count + 1, metadata = $4, method = $5,
+            failure_code = NULL, failure_message = NULL, next_action = NULL, updated_at = $6,
+            reconcile_at = $6::timestamptz + $7::interval, reconcile_count = 0
+        WHERE p.org_id = $1 AND p.mode = $2 AND p.id = $3
+        RETURNING {_COLUMNS}
+        """,
+        scope.org_id,
+        scope.mode,
+        id,
+        metadata,
+        method,
+        now,
+        RECONCILE_DELAYS[0],
+    )
+
+
+async def put_off_reconciling(conn: Connection, scope: Scope, *, id: str, now: datetime) -> None:
+    """Sets when the payment's provider is asked again: later and later."""
+    await conn.execute(
+        """
+        UPDATE payments
+        SET reconcile_count = reconcile_count + 1,
+            reconcile_at = $4::timestamptz + ($5::interval[])[least(reconcile_count + 2, cardinality($5))]
+        WHERE org_id = $1 AND mode = $2 AND id = $3 AND reconcile_at IS NOT NULL
+        """,
+        scope.org_id,
+        scope.mode,
+        id,
+        now,
+        RECONCILE_DELAYS,
+    )
+
+
 async def take_unsettled(conn: Connection, *, now: datetime, limit: int) -> list[asyncpg.Record]:
-    """Payments of all organizations whose provider is to be asked now, each with its next time set."""
+    """Payments of all organizations whose provider is to be asked now, each with its next time set.
+
+    Where a test clock stands still, who moves it does this (`sandbox/actions.py`).
+    """
     return list(
         await conn.fetch(
             f"""
@@ -176,6 +221,7 @@ async def take_unsettled(conn: Connection, *, now: datetime, limit: int) -> list
                 SELECT org_id, mode, id
                 FROM payments
                 WHERE reconcile_at <= $1
+                  AND (org_id, mode) NOT IN (SELECT org_id, mode FROM sandbox_clocks)
                 ORDER BY reconcile_at
                 {page(limit)}
                 FOR UPDATE SKIP LOCKED

@@ -16,3 +16,25 @@ class Outcome(NamedTuple):
 
 
 SUCCEEDED = Outcome("succeeded")
+
+# Declines that another attempt cannot mend: the card or the account is gone, or its owner has forbidden the charge.
+# Card networks fine merchants who try again (Stripe, "Decline codes" and "Smart Retries"; Mastercard Transaction
+# Processing Excellence).
+HARD_DECLINES = frozenset(
+    {
+        "account_closed",
+        "do_not_try_again",
+        "expired_card",
+        "fraudulent",
+        "incorrect_number",
+        "invalid_account",
+        "lost_card",
+        "pickup_card",
+        "restricted_card",
+        "revocation_of_all_authorizations",
+        "revocation_of_authorization",
+        "stolen_card",
+        "stop_payment_order",
+        "transaction_not_allowed",
+    }
+)

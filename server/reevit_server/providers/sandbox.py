@@ -44,13 +44,26 @@ def charge(scenario: str | None) -> Outcome:
     raise UnknownScenario(scenario)
 
 
-def look_up(scenario: str) -> Outcome | None:
+def steps(scenario: str) -> list[str]:
+    """`fail,fail,succeed` one by one: what happens to the first attempt, to the second, and to all after that."""
+    return [step.strip() for step in scenario.split(",")]
+
+
+def step(scenario: str, attempt: int) -> str:
+    """What happens to an attempt, counted from 1."""
+    every = steps(scenario)
+    return every[min(attempt, len(every)) - 1]
+
+
+def look_up(scenario: str | None) -> Outcome | None:
     """What the sandbox says when it is asked how a payment ended; None when that is still open.
 
     After a time-out the money turns out to have moved, as it may in the world; what is processing waits for the
-    customer's part.
+    customer's part. Any other was decided when it was charged, and whoever charged it did not get to write it down.
     """
-    return Outcome("succeeded", provider_ref_id=_reference()) if scenario == "timeout" else None
+    if scenario == "processing":
+        return None
+    return charge(SUCCEED if scenario == "timeout" else scenario)
 
 
 def complete(outcome: str) -> Outcome:

@@ -11,6 +11,9 @@ OWNERS = {
     "customers": {"customers", "customer_totals", "customer_days"},
     "events": {"events"},
     "payments": {"payments", "refunds"},
+    "subscriptions": {"subscriptions", "retry_policies"},
+    "invoices": {"invoices", "invoice_numbers"},
+    "sandbox": {"sandbox_clocks"},
     "webhooks": {"webhook_endpoints", "webhook_deliveries", "webhook_attempts"},
     "core": {
         "idempotency_keys",

@@ -9,7 +9,7 @@ from typing import Any
 import asyncpg
 import httpx
 
-from reevit_server import payments
+from reevit_server import payments, subscriptions
 from reevit_server.core.clock import utc_now
 from reevit_server.core.database import Connection, Database
 from reevit_server.core.errors import AppError
@@ -146,7 +146,9 @@ async def test_deeds_on_the_same_few_customers_never_wait_in_a_circle(db: Databa
                 lambda conn: confirm(conn, scope, id=faded["id"], now=now),
                 lambda conn: retry(conn, scope, id=faded["id"], now=now),
                 lambda conn: cancel(conn, scope, id=faded["id"], now=now),
-                lambda conn: complete_in_sandbox(conn, scope, id=faded["id"], outcome="succeed", now=now),
+                lambda conn: complete_in_sandbox(
+                    conn, scope, id=faded["id"], outcome="succeed", now=now, then=subscriptions.follow
+                ),
             ]
         )
 

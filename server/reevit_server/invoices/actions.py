@@ -1,0 +1,160 @@
+"""The deeds on invoices: create, get, update, and what becomes of one when it is charged.
+
+Who charges them, and what follows for the subscription, is in `subscriptions/collecting.py`.
+"""
+
+from datetime import datetime
+from typing import Any, NamedTuple
+
+import asyncpg
+
+from reevit_server import customers, events
+from reevit_server.core.answer import to_json
+from reevit_server.core.database import Connection
+from reevit_server.core.errors import TooMuchMetadata
+from reevit_server.core.ids import new_id
+from reevit_server.core.scope import Scope
+from reevit_server.core.text import METADATA_KEYS_MAX, merged, same
+from reevit_server.invoices import store
+from reevit_server.invoices.errors import InvoiceNotFound, WrongInvoiceState
+from reevit_server.invoices.schemas import InvoiceChangedOut, InvoicePatch
+
+
+class Period(NamedTuple):
+    """What an invoice is for."""
+
+    subscription_id: str
+    plan_id: str | None
+    amount: int
+    currency: str
+    method: str | None
+    start: datetime
+    end: datetime
+
+
+async def create(
+    conn: Connection, scope: Scope, period: Period, payer: customers.Payer, *, now: datetime
+) -> asyncpg.Record:
+    """The invoice of a period, with the organization's next number. The schedule charges it at once.
+
+    A period has one: the constraint `invoices_one_per_period` sees to it, whoever asks twice.
+    """
+    number = await store.take_number(conn, scope)
+    fields = {
+        "customer_id": payer.id,
+        "subscription_id": period.subscription_id,
+        "plan_id": period.plan_id,
+        "description": period.plan_id or "Subscription",
+        "amount": period.amount,
+        "currency": period.currency,
+        "method": period.method,
+        "period_start": period.start,
+        "period_end": period.end,
+    }
+    invoice = await store.insert(conn, scope, id=new_id("inv"), number=number, fields=fields, now=now)
+    await _record(conn, scope, invoice, payer, "invoice.created", now=now)
+    return invoice
+
+
+async def get(conn: Connection, scope: Scope, *, id: str) -> asyncpg.Record:
+    """The invoice. Raises InvoiceNotFound."""
+    invoice = await store.find(conn, scope, id=id)
+    if invoice is None:
+        raise InvoiceNotFound
+    return invoice
+
+
+async def get_locked(conn: Connection, scope: Scope, *, id: str) -> asyncpg.Record:
+    """The invoice, for this transaction to change. Raises InvoiceNotFound."""
+    invoice = await store.find_for_update(conn, scope, id=id)
+    if invoice is None:
+        raise InvoiceNotFound
+    return invoice
+
+
+async def update(
+    conn: Connection, scope: Scope, *, id: str, patch: InvoicePatch, now: datetime
+) -> asyncpg.Record:
+    """Merges metadata. Raises InvoiceNotFound, TooMuchMetadata."""
+    stored = await get_locked(conn, scope, id=id)
+    if "metadata" not in patch.model_fields_set:
+        return stored
+    metadata = merged(stored["metadata"], patch.metadata)
+    if same(metadata, stored["metadata"]):
+        return stored
+    if len(metadata) > METADATA_KEYS_MAX:
+        raise TooMuchMetadata
+    payer = await _payer(conn, scope, stored)
+    invoice = await store.update_metadata(conn, scope, id=id, metadata=metadata, now=now)
+    previous = {"metadata": stored["metadata"]}
+    await _record(conn, scope, invoice, payer, "invoice.updated", now=now, previous_attributes=previous)
+    return invoice
+
+
+async def charging(
+    conn: Connection, scope: Scope, *, id: str, payment_id: str, method: str | None, now: datetime
+) -> asyncpg.Record:
+    """An attempt to charge it begins."""
+    return await store.update_attempt(conn, scope, id=id, payment_id=payment_id, method=method, now=now)
+
+
+async def due_again(
+    conn: Connection, scope: Scope, *, id: str, next_attempt_at: datetime, told: bool, now: datetime
+) -> asyncpg.Record:
+    """It is charged (again) at that instant; `told`: because an attempt has failed."""
+    invoice = await store.update_status(
+        conn, scope, id=id, status="due", next_attempt_at=next_attempt_at, now=now
+    )
+    if told:
+        await _record(conn, scope, invoice, await _payer(conn, scope, invoice), "invoice.failed", now=now)
+    return invoice
+
+
+async def pay(conn: Connection, scope: Scope, *, id: str, now: datetime) -> asyncpg.Record:
+    """The money is there."""
+    return await _end(conn, scope, id, "paid", now=now)
+
+
+async def fail(conn: Connection, scope: Scope, *, id: str, now: datetime) -> asyncpg.Record:
+    """It is given up, until somebody asks for it to be charged again."""
+    return await _end(conn, scope, id, "failed", now=now)
+
+
+async def cancel(conn: Connection, scope: Scope, *, id: str, now: datetime) -> asyncpg.Record:
+    """Nobody asks for this money any more."""
+    return await _end(conn, scope, id, "canceled", now=now)
+
+
+def check_state(invoice: asyncpg.Record, states: tuple[str, ...], deed: str) -> None:
+    """Raises WrongInvoiceState."""
+    if invoice["status"] not in states:
+        raise WrongInvoiceState(
+            f"An invoice that is {invoice['status']} cannot be {deed}; it must be {' or '.join(states)}.",
+            status=invoice["status"],
+        )
+
+
+async def _end(conn: Connection, scope: Scope, id: str, status: str, *, now: datetime) -> asyncpg.Record:
+    invoice = await store.update_status(conn, scope, id=id, status=status, now=now)
+    await _record(conn, scope, invoice, await _payer(conn, scope, invoice), f"invoice.{status}", now=now)
+    return invoice
+
+
+async def _payer(conn: Connection, scope: Scope, invoice: asyncpg.Record) -> customers.Payer:
+    payer = await customers.find_payer(conn, scope, invoice["customer_id"])
+    assert payer is not None, "an invoice is always somebody's"
+    return payer
+
+
+async def _record(
+    conn: Connection,
+    scope: Scope,
+    invoice: asyncpg.Record,
+    payer: customers.Payer,
+    type: str,
+    *,
+    now: datetime,
+    **more: Any,
+) -> None:
+    data = to_json(InvoiceChangedOut.of(invoice, customer=customers.PayerOut.of(payer), **more))
+    await events.record(conn, scope, events.Change(type, invoice["id"], payer.id, data), now=now)

@@ -1,0 +1,1 @@
+"""The sandbox: where a developer plays the customer's part, and time."""

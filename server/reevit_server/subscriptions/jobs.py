@@ -1,0 +1,76 @@
+"""The background doors of subscriptions: periods that are over, invoices that are due, customers who are gone."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import asyncpg
+
+from reevit_server import invoices
+from reevit_server.core import clock
+from reevit_server.core.database import Connection
+from reevit_server.core.jobs import Job, Tools, enqueue
+from reevit_server.core.scope import Scope
+from reevit_server.subscriptions import collecting, renewing, store
+
+RENEW = "subscriptions.renew"
+COLLECT = "subscriptions.collect"
+
+# A job comes back by itself long before; this is the net below it.
+_AGAIN_SECONDS = 300
+_ENDED_AT_ONCE = 100
+
+
+async def queue_renewals(conn: Connection, *, now: datetime, limit: int) -> int:
+    """Leaves a job for each subscription whose period is over; how many."""
+    due = await store.take_due(conn, now=now, until=now + timedelta(seconds=_AGAIN_SECONDS), limit=limit)
+    await enqueue(conn, *(_job(RENEW, row) for row in due))
+    return len(due)
+
+
+async def queue_collections(conn: Connection, *, now: datetime, limit: int) -> int:
+    """Leaves a job for each invoice that is to be charged now; how many."""
+    due = await invoices.take_due(conn, now=now, until=now + timedelta(seconds=_AGAIN_SECONDS), limit=limit)
+    await enqueue(conn, *(_job(COLLECT, row) for row in due))
+    return len(due)
+
+
+def _job(name: str, row: asyncpg.Record) -> Job:
+    return Job(name, Scope(row["org_id"], row["mode"]), (row["id"],))
+
+
+async def renew(tools: Tools, scope: Scope, *ids: str) -> None:
+    """Begins every period of a subscription that should have begun by now, and charges for each, one by one."""
+    for id in ids:
+        while True:
+            async with tools.db.transaction() as conn:
+                now = await clock.now_of(conn, scope, tools.clock())
+                invoice_id = await renewing.renew(conn, scope, id=id, now=now)
+            if invoice_id is None:
+                break
+            await collecting.collect(tools.db, scope, invoice_id=invoice_id, now=now)
+
+
+async def collect(tools: Tools, scope: Scope, *ids: str) -> None:
+    """Charges an invoice whose time has come."""
+    for id in ids:
+        async with tools.db.read() as conn:
+            now = await clock.now_of(conn, scope, tools.clock())
+        await collecting.collect(tools.db, scope, invoice_id=id, now=now)
+
+
+async def on_event(tools: Tools, scope: Scope, events: Sequence[asyncpg.Record], /) -> None:
+    """Ends the subscriptions of a customer who was deleted."""
+    for event in events:
+        if event["type"] == "customer.deleted":
+            ended = _ENDED_AT_ONCE
+            while ended == _ENDED_AT_ONCE:
+                async with tools.db.transaction() as conn:
+                    now = await clock.now_of(conn, scope, tools.clock())
+                    ended = await _end_all(conn, scope, customer_id=event["customer_id"], now=now)
+
+
+async def _end_all(conn: Connection, scope: Scope, *, customer_id: str, now: datetime) -> int:
+    living = await store.select_living(conn, scope, customer_id=customer_id, limit=_ENDED_AT_ONCE)
+    for id in living:
+        await collecting.end_of_customer(conn, scope, id=id, now=now)
+    return len(living)

@@ -1,0 +1,93 @@
+"""One period after the other: what happens to a subscription when its period is over."""
+
+from datetime import datetime
+
+import asyncpg
+
+from reevit_server import customers, invoices
+from reevit_server.core.database import Connection
+from reevit_server.core.scope import Scope
+from reevit_server.subscriptions import models, standing, store
+from reevit_server.subscriptions.collecting import end_of_customer
+
+TERMS = ("plan_id", "amount", "interval", "interval_count")
+
+
+async def renew(conn: Connection, scope: Scope, *, id: str, now: datetime) -> str | None:
+    """Begins the next period of a subscription whose period is over; the id of the invoice that is to be charged.
+
+    None when there is none: it is not over, or the subscription ends with it. After a time in which nobody looked,
+    call it again until it says so: each period that was missed has its invoice, and has it once.
+    """
+    stored = await store.find_for_update(conn, scope, id=id)
+    if stored is None or stored["status"] == "canceled" or stored["current_period_end"] > now:
+        return None
+    if stored["cancel_at_period_end"]:
+        await standing.restate(conn, scope, stored, "canceled", "subscription.canceled", now=now)
+        return None
+    if stored["status"] == "paused":
+        return None
+    return await begin(conn, scope, stored, type="subscription.renewed", now=now)
+
+
+async def begin(
+    conn: Connection,
+    scope: Scope,
+    stored: asyncpg.Record,
+    *,
+    anchor_at: datetime | None = None,
+    type: str,
+    now: datetime,
+) -> str | None:
+    """The next period, on the terms that are to hold from now on, and its invoice; None if the customer is gone.
+
+    Periods are counted from `anchor_at`, if given; with another length, from where the last one ended.
+    """
+    try:
+        payer = await customers.get_payer(conn, scope, customers.CustomerId(stored["customer_id"]))
+    except customers.UnknownCustomer:
+        await end_of_customer(conn, scope, id=stored["id"], now=now)
+        return None
+    terms = {field: stored[field] for field in TERMS} | (stored["pending_changes"] or {})
+    start, number = stored["current_period_end"], stored["period_number"] + 1
+    if any(terms[field] != stored[field] for field in ("interval", "interval_count")):
+        anchor_at = anchor_at or start
+    if anchor_at is not None:
+        start, number = anchor_at, 1
+    anchor_at = anchor_at or stored["anchor_at"]
+    unpaid = stored["status"] != "trialing" and await invoices.has_failed(
+        conn, scope, subscription_id=stored["id"]
+    )
+    end = models.boundary(anchor_at, terms["interval"], terms["interval_count"], number)
+    fields = {
+        **terms,
+        "status": "past_due" if unpaid else "active",
+        "anchor_at": anchor_at,
+        "period_number": number,
+        "current_period_start": start,
+        "current_period_end": end,
+    }
+    subscription = await store.update_period(conn, scope, id=stored["id"], fields=fields, now=now)
+    previous = {
+        field: stored[field]
+        for field in (*TERMS, "status", "current_period_start", "current_period_end", "pending_changes")
+        if stored[field] != subscription[field]
+    }
+    await standing.record(conn, scope, subscription, type, now=now, previous_attributes=previous)
+    if "status" in previous:
+        await customers.count_subscriptions(conn, scope, id=payer.id)
+    invoice = await invoices.create(conn, scope, period_of(subscription), payer, now=now)
+    return str(invoice["id"])
+
+
+def period_of(subscription: asyncpg.Record) -> invoices.Period:
+    """The period that is running, as its invoice tells it."""
+    return invoices.Period(
+        subscription_id=subscription["id"],
+        plan_id=subscription["plan_id"],
+        amount=subscription["amount"],
+        currency=subscription["currency"],
+        method=subscription["method"],
+        start=subscription["current_period_start"],
+        end=subscription["current_period_end"],
+    )

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
 from contextlib import asynccontextmanager, suppress
 from typing import Any, Protocol, Self, cast
 
@@ -57,6 +57,7 @@ class _PooledConnection(asyncpg.Connection):
     """A connection on which nothing outlives a transaction, so that giving it back needs no round trip."""
 
     left_work = False  # whether a transaction enqueued something, and the bell is to be rung
+    finish: Callable[[Any], Awaitable[None]] | None = None  # what a transaction does last
 
     def get_reset_query(self) -> str:
         return ""
@@ -67,6 +68,9 @@ class _PooledConnection(asyncpg.Connection):
     def take_left_work(self) -> bool:
         left, self.left_work = self.left_work, False
         return left
+
+    def finish_with(self, finish: Callable[[Any], Awaitable[None]] | None) -> None:
+        self.finish = finish
 
 
 class Database:
@@ -139,9 +143,13 @@ class Database:
         if repeatable:
             borrowed = _Borrowed(self._repeatable_pool, self._acquire_seconds)
         async with borrowed as conn:
+            own = cast(_PooledConnection, conn)
+            own.finish_with(None)  # of one that was rolled back
             async with conn.transaction():
                 yield conn
-            if cast(_PooledConnection, conn).take_left_work():
+                if own.finish is not None:
+                    await own.finish(conn)
+            if own.take_left_work():
                 self._bell.ring()
 
     async def _notify(self) -> None:

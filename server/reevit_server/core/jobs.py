@@ -11,7 +11,7 @@ import orjson
 
 from reevit_server.core.database import Connection, Database
 from reevit_server.core.egress import Post
-from reevit_server.core.scope import Scope
+from reevit_server.core.scope import Mode, Scope
 from reevit_server.core.sealing import Sealer
 
 _LOG_KEPT_HOURS = 24
@@ -82,6 +82,30 @@ async def enqueue(conn: Connection, *jobs: Job) -> None:
         [orjson.dumps([job.scope.org_id, job.scope.mode, *job.ids]) for job in jobs],
     )
     cast(Any, conn).leave_work()
+
+
+class _Gathered:
+    """Jobs of one transaction that are done in one go, until it ends."""
+
+    def __init__(self) -> None:
+        self.ids: dict[tuple[str, str, Mode], list[str]] = {}
+
+    async def __call__(self, conn: Connection) -> None:
+        """The transaction's last statement but for its commit."""
+        await enqueue(
+            conn,
+            *(Job(name, Scope(org_id, mode), tuple(ids)) for (name, org_id, mode), ids in self.ids.items()),
+        )
+
+
+def enqueue_together(conn: Connection, job: Job) -> None:
+    """Leaves work behind, if this transaction commits: one job for all that it leaves of this name and scope."""
+    own = cast(Any, conn)
+    gathered = own.finish
+    if gathered is None:
+        gathered = _Gathered()
+        own.finish_with(gathered)
+    gathered.ids.setdefault((job.name, job.scope.org_id, job.scope.mode), []).extend(job.ids)
 
 
 def scope_and_ids(payload: bytes | None) -> tuple[Scope, list[str]]:

@@ -8,7 +8,7 @@ import asyncpg
 
 from reevit_server.core.database import Connection
 from reevit_server.core.ids import new_id
-from reevit_server.core.jobs import Job, enqueue
+from reevit_server.core.jobs import Job, enqueue_together
 from reevit_server.core.scope import Scope
 from reevit_server.events import store
 from reevit_server.events.errors import EventNotFound
@@ -31,7 +31,7 @@ async def record(conn: Connection, scope: Scope, *changes: Change, now: datetime
     whoever listens.
     """
     ids = await record_quietly(conn, scope, *changes, now=now)
-    await enqueue(conn, Job(FAN_OUT, scope, tuple(ids)))
+    enqueue_together(conn, Job(FAN_OUT, scope, tuple(ids)))
 
 
 async def record_quietly(conn: Connection, scope: Scope, *changes: Change, now: datetime) -> list[str]:

@@ -8,6 +8,7 @@ from reevit_server.invoices.actions import (
     create,
     due_again,
     fail,
+    fail_once,
     get,
     get_locked,
     pay,
@@ -17,7 +18,7 @@ from reevit_server.invoices.models import CANCELABLE, COLLECTIBLE, RETRYABLE, nu
 from reevit_server.invoices.schemas import InvoiceOut
 from reevit_server.invoices.store import (
     count_of_customer,
-    find_by_payment,
+    find_by_payment_for_update,
     has_failed,
     select_of_customer,
     select_open,
@@ -39,7 +40,8 @@ __all__ = [
     "create",
     "due_again",
     "fail",
-    "find_by_payment",
+    "fail_once",
+    "find_by_payment_for_update",
     "get",
     "get_locked",
     "has_failed",

@@ -39,7 +39,6 @@ async def create(
 
     A period has one: the constraint `invoices_one_per_period` sees to it, whoever asks twice.
     """
-    number = await store.take_number(conn, scope)
     fields = {
         "customer_id": payer.id,
         "subscription_id": period.subscription_id,
@@ -51,7 +50,7 @@ async def create(
         "period_start": period.start,
         "period_end": period.end,
     }
-    invoice = await store.insert(conn, scope, id=new_id("inv"), number=number, fields=fields, now=now)
+    invoice = await store.insert(conn, scope, id=new_id("inv"), fields=fields, now=now)
     await _record(conn, scope, invoice, payer, "invoice.created", now=now)
     return invoice
 
@@ -84,7 +83,8 @@ async def update(
         return stored
     if len(metadata) > METADATA_KEYS_MAX:
         raise TooMuchMetadata
-    payer = await _payer(conn, scope, stored)
+    payer = await customers.find_payer(conn, scope, stored["customer_id"])
+    assert payer is not None, "an invoice is always somebody's"
     invoice = await store.update_metadata(conn, scope, id=id, metadata=metadata, now=now)
     previous = {"metadata": stored["metadata"]}
     await _record(conn, scope, invoice, payer, "invoice.updated", now=now, previous_attributes=previous)
@@ -99,30 +99,41 @@ async def charging(
 
 
 async def due_again(
-    conn: Connection, scope: Scope, *, id: str, next_attempt_at: datetime, told: bool, now: datetime
+    conn: Connection, scope: Scope, *, id: str, next_attempt_at: datetime, now: datetime
 ) -> asyncpg.Record:
-    """It is charged (again) at that instant; `told`: because an attempt has failed."""
-    invoice = await store.update_status(
+    """It is charged (again) at that instant."""
+    return await store.update_status(
         conn, scope, id=id, status="due", next_attempt_at=next_attempt_at, now=now
     )
-    if told:
-        await _record(conn, scope, invoice, await _payer(conn, scope, invoice), "invoice.failed", now=now)
-    return invoice
 
 
-async def pay(conn: Connection, scope: Scope, *, id: str, now: datetime) -> asyncpg.Record:
+async def fail_once(
+    conn: Connection,
+    scope: Scope,
+    payer: customers.Payer,
+    *,
+    id: str,
+    next_attempt_at: datetime,
+    now: datetime,
+) -> None:
+    """An attempt has failed, and another one follows."""
+    invoice = await due_again(conn, scope, id=id, next_attempt_at=next_attempt_at, now=now)
+    await _record(conn, scope, invoice, payer, "invoice.failed", now=now)
+
+
+async def pay(conn: Connection, scope: Scope, payer: customers.Payer, *, id: str, now: datetime) -> None:
     """The money is there."""
-    return await _end(conn, scope, id, "paid", now=now)
+    await _end(conn, scope, payer, id, "paid", now=now)
 
 
-async def fail(conn: Connection, scope: Scope, *, id: str, now: datetime) -> asyncpg.Record:
+async def fail(conn: Connection, scope: Scope, payer: customers.Payer, *, id: str, now: datetime) -> None:
     """It is given up, until somebody asks for it to be charged again."""
-    return await _end(conn, scope, id, "failed", now=now)
+    await _end(conn, scope, payer, id, "failed", now=now)
 
 
-async def cancel(conn: Connection, scope: Scope, *, id: str, now: datetime) -> asyncpg.Record:
+async def cancel(conn: Connection, scope: Scope, payer: customers.Payer, *, id: str, now: datetime) -> None:
     """Nobody asks for this money any more."""
-    return await _end(conn, scope, id, "canceled", now=now)
+    await _end(conn, scope, payer, id, "canceled", now=now)
 
 
 def check_state(invoice: asyncpg.Record, states: tuple[str, ...], deed: str) -> None:
@@ -134,16 +145,11 @@ def check_state(invoice: asyncpg.Record, states: tuple[str, ...], deed: str) -> 
         )
 
 
-async def _end(conn: Connection, scope: Scope, id: str, status: str, *, now: datetime) -> asyncpg.Record:
+async def _end(
+    conn: Connection, scope: Scope, payer: customers.Payer, id: str, status: str, *, now: datetime
+) -> None:
     invoice = await store.update_status(conn, scope, id=id, status=status, now=now)
-    await _record(conn, scope, invoice, await _payer(conn, scope, invoice), f"invoice.{status}", now=now)
-    return invoice
-
-
-async def _payer(conn: Connection, scope: Scope, invoice: asyncpg.Record) -> customers.Payer:
-    payer = await customers.find_payer(conn, scope, invoice["customer_id"])
-    assert payer is not None, "an invoice is always somebody's"
-    return payer
+    await _record(conn, scope, invoice, payer, f"invoice.{status}", now=now)
 
 
 async def _record(

@@ -33,38 +33,33 @@ _COLUMNS = """
 """
 
 
-async def take_number(conn: Connection, scope: Scope) -> int:
-    """The next number. Until this transaction ends, nobody else in this organization and mode gets one."""
-    number: int = await conn.fetchval(
-        """
-        INSERT INTO invoice_numbers AS n (org_id, mode, last)
-        VALUES ($1, $2, 1)
-        ON CONFLICT (org_id, mode) DO UPDATE SET last = n.last + 1
-        RETURNING n.last
-        """,
-        scope.org_id,
-        scope.mode,
-    )
-    return number
-
-
 async def insert(
-    conn: Connection, scope: Scope, *, id: str, number: int, fields: Mapping[str, Any], now: datetime
+    conn: Connection, scope: Scope, *, id: str, fields: Mapping[str, Any], now: datetime
 ) -> asyncpg.Record:
-    """The new invoice, to be charged now. Raises UniqueViolationError `invoices_one_per_period`."""
+    """The new invoice with the next number, to be charged now.
+
+    Until this transaction ends, nobody else in this organization and mode gets a number: if it does not commit, the
+    number is free again. Raises UniqueViolationError `invoices_one_per_period`.
+    """
     return await fetch_one(
         conn,
         f"""
+        WITH taken AS (
+            INSERT INTO invoice_numbers AS n (org_id, mode, last)
+            VALUES ($1, $2, 1)
+            ON CONFLICT (org_id, mode) DO UPDATE SET last = n.last + 1
+            RETURNING n.last
+        )
         INSERT INTO invoices AS i
                (org_id, mode, id, number, customer_id, subscription_id, plan_id, description, amount, currency,
                 method, status, period_start, period_end, due_at, next_attempt_at, queue_at, created_at, updated_at)
-        VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, 'draft', $12, $13, $14, $14, $14, $14, $14)
+        SELECT $1, $2, $3, taken.last, $4, $5, $6, $7, $8, $9, $10, 'draft', $11, $12, $13, $13, $13, $13, $13
+        FROM taken
         RETURNING {_COLUMNS}
         """,
         scope.org_id,
         scope.mode,
         id,
-        number,
         fields["customer_id"],
         fields["subscription_id"],
         fields["plan_id"],
@@ -102,9 +97,17 @@ async def find_for_update(conn: Connection, scope: Scope, *, id: str) -> asyncpg
     )
 
 
-async def find_by_payment(conn: Connection, scope: Scope, *, payment_id: str) -> asyncpg.Record | None:
+async def find_by_payment_for_update(
+    conn: Connection, scope: Scope, *, payment_id: str
+) -> asyncpg.Record | None:
+    """The invoice that a payment is to pay, locked until the transaction ends."""
     return await conn.fetchrow(
-        f"SELECT {_COLUMNS} FROM invoices AS i WHERE i.org_id = $1 AND i.mode = $2 AND i.payment_id = $3",
+        f"""
+        SELECT {_COLUMNS}
+        FROM invoices AS i
+        WHERE i.org_id = $1 AND i.mode = $2 AND i.payment_id = $3
+        FOR UPDATE OF i
+        """,
         scope.org_id,
         scope.mode,
         payment_id,

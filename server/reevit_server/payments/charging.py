@@ -22,12 +22,14 @@ from reevit_server.providers.base import Outcome
 
 SANDBOX = "sandbox"
 
-# Who has to know how a payment went, in the transaction that writes it down: (conn, scope, payment, now=…).
+# Who has to know how a payment went, in the transaction that writes it down: (conn, scope, payment, payer, now=…).
 Follow = Callable[..., Awaitable[None]]
 
 
-async def nobody(conn: Connection, scope: Scope, payment: asyncpg.Record, *, now: datetime) -> None:
-    del conn, scope, payment, now
+async def nobody(
+    conn: Connection, scope: Scope, payment: asyncpg.Record, payer: customers.Payer | None, *, now: datetime
+) -> None:
+    del conn, scope, payment, payer, now
 
 
 def default_provider(scope: Scope) -> str:
@@ -78,7 +80,7 @@ async def settle(
     payer = await customers.find_payer(conn, scope, stored["customer_id"])
     payment = await store.update_outcome(conn, scope, id=stored["id"], now=now, **outcome._asdict())
     await record(conn, scope, payment, payer, f"payment.{outcome.status}", now=now)
-    await then(conn, scope, payment, now=now)
+    await then(conn, scope, payment, payer, now=now)
     await count_if_succeeded(conn, scope, payment)
     return payment
 

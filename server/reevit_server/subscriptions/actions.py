@@ -46,7 +46,7 @@ async def create(conn: Connection, scope: Scope, new: SubscriptionCreate, *, now
         **_beginning(new, now),
     }
     subscription = await store.insert(conn, scope, id=new_id("sub"), fields=fields, now=now)
-    await standing.record(conn, scope, subscription, "subscription.created", now=now)
+    await standing.record(conn, scope, subscription, payer, "subscription.created", now=now)
     await customers.count_subscriptions(conn, scope, id=payer.id)
     if subscription["status"] == "trialing":
         return subscription
@@ -114,9 +114,10 @@ async def update(
         if len(fields["metadata"]) > METADATA_KEYS_MAX:
             raise TooMuchMetadata
         payments.check(scope, fields["metadata"].get("sandbox"))
+    payer = await standing.payer_of(conn, scope, stored)
     subscription = await store.update_terms(conn, scope, id=id, fields=fields, now=now)
     await standing.record(
-        conn, scope, subscription, "subscription.updated", now=now, previous_attributes=previous
+        conn, scope, subscription, payer, "subscription.updated", now=now, previous_attributes=previous
     )
     return subscription
 
@@ -141,20 +142,29 @@ async def cancel(
     """
     stored = _existing(await standing.find_locked(conn, scope, id=id))
     _check_state(stored, models.LIVING, "canceled")
+    payer = await standing.payer_of(conn, scope, stored)
     if given.at_period_end and stored["current_period_end"] > now:
         if stored["cancel_at_period_end"]:
             return stored
         return await standing.restate(
-            conn, scope, stored, stored["status"], "subscription.updated", cancel_at_period_end=True, now=now
+            conn,
+            scope,
+            stored,
+            payer,
+            stored["status"],
+            "subscription.updated",
+            cancel_at_period_end=True,
+            now=now,
         )
-    return await standing.end(conn, scope, stored, now=now)
+    return await standing.end(conn, scope, stored, payer, now=now)
 
 
 async def pause(conn: Connection, scope: Scope, *, id: str, now: datetime) -> asyncpg.Record:
     """No further period begins until it is resumed. Raises SubscriptionNotFound, WrongSubscriptionState."""
     stored = _existing(await store.find_for_update(conn, scope, id=id))
     _check_state(stored, models.PAUSABLE, "paused")
-    return await standing.restate(conn, scope, stored, "paused", "subscription.paused", now=now)
+    payer = await standing.payer_of(conn, scope, stored)
+    return await standing.restate(conn, scope, stored, payer, "paused", "subscription.paused", now=now)
 
 
 async def resume(conn: Connection, scope: Scope, *, id: str, now: datetime) -> asyncpg.Record:
@@ -164,15 +174,23 @@ async def resume(conn: Connection, scope: Scope, *, id: str, now: datetime) -> a
     charged; periods are counted from here then. Raises SubscriptionNotFound, WrongSubscriptionState.
     """
     stored = _existing(await store.find_for_update(conn, scope, id=id))
+    payer = await standing.payer_of(conn, scope, stored)
     if stored["status"] in models.RUNNING and stored["cancel_at_period_end"]:
         return await standing.restate(
-            conn, scope, stored, stored["status"], "subscription.updated", cancel_at_period_end=False, now=now
+            conn,
+            scope,
+            stored,
+            payer,
+            stored["status"],
+            "subscription.updated",
+            cancel_at_period_end=False,
+            now=now,
         )
     _check_state(stored, ("paused",), "resumed")
     if stored["current_period_end"] > now:
         status = await _status_within_period(conn, scope, stored)
         return await standing.restate(
-            conn, scope, stored, status, "subscription.resumed", cancel_at_period_end=False, now=now
+            conn, scope, stored, payer, status, "subscription.resumed", cancel_at_period_end=False, now=now
         )
     payments.check(scope, None)
     invoice_id = await renewing.begin(

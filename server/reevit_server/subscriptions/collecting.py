@@ -95,24 +95,27 @@ def _is_due(invoice: asyncpg.Record, now: datetime) -> bool:
     return invoice["status"] in invoices.COLLECTIBLE and at is not None and at <= now
 
 
-async def follow(conn: Connection, scope: Scope, payment: asyncpg.Record, *, now: datetime) -> None:
+async def follow(
+    conn: Connection, scope: Scope, payment: asyncpg.Record, payer: customers.Payer | None, *, now: datetime
+) -> None:
     """What the end of a charge means for its invoice and its subscription, in the transaction that writes it down."""
     if payment["source"] != "subscription":
         return
-    found = await invoices.find_by_payment(conn, scope, payment_id=payment["id"])
-    assert found is not None, "a recurring payment is begun together with its invoice"
-    subscription = await store.find_for_update(conn, scope, id=found["subscription_id"])
-    assert subscription is not None, "the schema sees to it"
-    invoice = await invoices.get_locked(conn, scope, id=found["id"])
+    subscription = await store.find_for_update(conn, scope, id=payment["source_id"])
+    invoice = await invoices.find_by_payment_for_update(conn, scope, payment_id=payment["id"])
+    assert subscription is not None, "a charge begins with one"
+    assert invoice is not None, "and for one"
+    assert payer is not None, "and with somebody who pays"
     status = payment["status"]
     if status == "succeeded":
-        await invoices.pay(conn, scope, id=invoice["id"], now=now)
-        await standing.recover(conn, scope, subscription, now=now)
+        await invoices.pay(conn, scope, payer, id=invoice["id"], now=now)
+        await standing.recover(conn, scope, subscription, payer, now=now)
     elif status == "requires_action":
         until = (await _policy(conn, scope, invoice)).patience(invoice["attempt_count"], now)
-        await invoices.due_again(conn, scope, id=invoice["id"], next_attempt_at=until, told=False, now=now)
+        await invoices.due_again(conn, scope, id=invoice["id"], next_attempt_at=until, now=now)
     elif status in ("failed", "canceled"):
-        await _try_again_or_give_up(conn, scope, subscription, invoice, payment, now=now)
+        hopeless = payment["failure_code"] in HARD_DECLINES
+        await _try_again_or_give_up(conn, scope, subscription, invoice, payer, hopeless=hopeless, now=now)
 
 
 async def _try_again_or_give_up(
@@ -120,25 +123,25 @@ async def _try_again_or_give_up(
     scope: Scope,
     subscription: asyncpg.Record,
     invoice: asyncpg.Record,
-    payment: asyncpg.Record,
+    payer: customers.Payer,
     *,
+    hopeless: bool,
     now: datetime,
 ) -> None:
     policy = await _policy(conn, scope, invoice)
     again_at = policy.next_attempt(invoice["attempt_count"], now)
-    hopeless = payment["failure_code"] in HARD_DECLINES or subscription["status"] == "canceled"
-    if again_at is not None and not hopeless:
-        await invoices.due_again(conn, scope, id=invoice["id"], next_attempt_at=again_at, told=True, now=now)
+    if again_at is not None and not hopeless and subscription["status"] != "canceled":
+        await invoices.fail_once(conn, scope, payer, id=invoice["id"], next_attempt_at=again_at, now=now)
         return
-    await invoices.fail(conn, scope, id=invoice["id"], now=now)
+    await invoices.fail(conn, scope, payer, id=invoice["id"], now=now)
     if subscription["status"] == "active":
         subscription = await standing.restate(
-            conn, scope, subscription, "past_due", "subscription.past_due", now=now
+            conn, scope, subscription, payer, "past_due", "subscription.past_due", now=now
         )
     if subscription["status"] == "past_due" and policy.on_exhausted == "pause":
-        await standing.restate(conn, scope, subscription, "paused", "subscription.paused", now=now)
+        await standing.restate(conn, scope, subscription, payer, "paused", "subscription.paused", now=now)
     elif subscription["status"] == "past_due" and policy.on_exhausted == "cancel":
-        await standing.end(conn, scope, subscription, now=now)
+        await standing.end(conn, scope, subscription, payer, now=now)
 
 
 async def retry(conn: Connection, scope: Scope, *, invoice_id: str, now: datetime) -> asyncpg.Record:
@@ -156,7 +159,7 @@ async def retry(conn: Connection, scope: Scope, *, invoice_id: str, now: datetim
         raise invoices.WrongInvoiceState(
             "This invoice is being charged; wait for how it ends.", status=invoice["status"]
         )
-    await invoices.due_again(conn, scope, id=invoice_id, next_attempt_at=now, told=False, now=now)
+    await invoices.due_again(conn, scope, id=invoice_id, next_attempt_at=now, now=now)
     await collect_in_sandbox(conn, scope, invoice_id=invoice_id, by_hand=True, now=now)
     return await invoices.get(conn, scope, id=invoice_id)
 
@@ -170,11 +173,12 @@ async def cancel_invoice(conn: Connection, scope: Scope, *, invoice_id: str, now
     assert subscription is not None, "the schema sees to it"
     invoice = await invoices.get_locked(conn, scope, id=invoice_id)
     invoices.check_state(invoice, invoices.CANCELABLE, "canceled")
-    if not await standing.cancel_invoice(conn, scope, invoice, now=now):
+    payer = await standing.payer_of(conn, scope, invoice)
+    if not await standing.cancel_invoice(conn, scope, invoice, payer, now=now):
         raise invoices.WrongInvoiceState(
             "This invoice is being charged; wait for how it ends.", status=invoice["status"]
         )
-    await standing.recover(conn, scope, subscription, now=now)
+    await standing.recover(conn, scope, subscription, payer, now=now)
     return await invoices.get(conn, scope, id=invoice_id)
 
 
@@ -182,4 +186,5 @@ async def end_of_customer(conn: Connection, scope: Scope, *, id: str, now: datet
     """A subscription whose customer is gone ends."""
     subscription = await standing.find_locked(conn, scope, id=id)
     if subscription is not None and subscription["status"] != "canceled":
-        await standing.end(conn, scope, subscription, now=now)
+        payer = await standing.payer_of(conn, scope, subscription)
+        await standing.end(conn, scope, subscription, payer, now=now)

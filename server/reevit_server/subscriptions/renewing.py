@@ -23,7 +23,8 @@ async def renew(conn: Connection, scope: Scope, *, id: str, now: datetime) -> st
     if stored is None or stored["status"] == "canceled" or stored["current_period_end"] > now:
         return None
     if stored["cancel_at_period_end"]:
-        await standing.restate(conn, scope, stored, "canceled", "subscription.canceled", now=now)
+        payer = await standing.payer_of(conn, scope, stored)
+        await standing.restate(conn, scope, stored, payer, "canceled", "subscription.canceled", now=now)
         return None
     if stored["status"] == "paused":
         return None
@@ -55,7 +56,7 @@ async def begin(
     if anchor_at is not None:
         start, number = anchor_at, 1
     anchor_at = anchor_at or stored["anchor_at"]
-    unpaid = stored["status"] != "trialing" and await invoices.has_failed(
+    unpaid = stored["status"] in ("past_due", "paused") and await invoices.has_failed(
         conn, scope, subscription_id=stored["id"]
     )
     end = models.boundary(anchor_at, terms["interval"], terms["interval_count"], number)
@@ -73,7 +74,7 @@ async def begin(
         for field in (*TERMS, "status", "current_period_start", "current_period_end", "pending_changes")
         if stored[field] != subscription[field]
     }
-    await standing.record(conn, scope, subscription, type, now=now, previous_attributes=previous)
+    await standing.record(conn, scope, subscription, payer, type, now=now, previous_attributes=previous)
     if "status" in previous:
         await customers.count_subscriptions(conn, scope, id=payer.id)
     invoice = await invoices.create(conn, scope, period_of(subscription), payer, now=now)

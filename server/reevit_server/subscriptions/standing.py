@@ -17,6 +17,7 @@ async def restate(
     conn: Connection,
     scope: Scope,
     stored: asyncpg.Record,
+    payer: customers.Payer,
     status: str,
     type: str,
     *,
@@ -34,7 +35,7 @@ async def restate(
         for field in ("status", "cancel_at_period_end")
         if stored[field] != subscription[field]
     }
-    await record(conn, scope, subscription, type, now=now, previous_attributes=previous)
+    await record(conn, scope, subscription, payer, type, now=now, previous_attributes=previous)
     if "status" in previous:
         await customers.count_subscriptions(conn, scope, id=subscription["customer_id"])
     return subscription
@@ -51,38 +52,56 @@ async def find_locked(conn: Connection, scope: Scope, *, id: str) -> asyncpg.Rec
     return await store.find_for_update(conn, scope, id=id)
 
 
-async def end(conn: Connection, scope: Scope, stored: asyncpg.Record, *, now: datetime) -> asyncpg.Record:
+async def end(
+    conn: Connection, scope: Scope, stored: asyncpg.Record, payer: customers.Payer, *, now: datetime
+) -> asyncpg.Record:
     """A subscription is over, and nobody asks for money for it any more.
 
     Only a charge that is under way now is waited for: nobody but the provider can say how it ends.
     """
     for invoice in await invoices.select_open(conn, scope, subscription_id=stored["id"]):
-        await cancel_invoice(conn, scope, invoice, now=now)
-    return await restate(conn, scope, stored, "canceled", "subscription.canceled", now=now)
+        await cancel_invoice(conn, scope, invoice, payer, now=now)
+    return await restate(conn, scope, stored, payer, "canceled", "subscription.canceled", now=now)
 
 
-async def cancel_invoice(conn: Connection, scope: Scope, invoice: asyncpg.Record, *, now: datetime) -> bool:
+async def cancel_invoice(
+    conn: Connection, scope: Scope, invoice: asyncpg.Record, payer: customers.Payer, *, now: datetime
+) -> bool:
     """Whether an invoice is canceled now: not while it is being charged."""
     payment_id = invoice["payment_id"]
     if payment_id is not None and not await payments.cancel(conn, scope, id=payment_id, now=now):
         return False
-    await invoices.cancel(conn, scope, id=invoice["id"], now=now)
+    await invoices.cancel(conn, scope, payer, id=invoice["id"], now=now)
     return True
 
 
-async def recover(conn: Connection, scope: Scope, stored: asyncpg.Record, *, now: datetime) -> None:
+async def recover(
+    conn: Connection, scope: Scope, stored: asyncpg.Record, payer: customers.Payer, *, now: datetime
+) -> None:
     """A subscription that was past due is active once none of its invoices is left unpaid for good."""
     if stored["status"] == "past_due" and not await invoices.has_failed(
         conn, scope, subscription_id=stored["id"]
     ):
-        await restate(conn, scope, stored, "active", "subscription.updated", now=now)
+        await restate(conn, scope, stored, payer, "active", "subscription.updated", now=now)
+
+
+async def payer_of(conn: Connection, scope: Scope, row: asyncpg.Record) -> customers.Payer:
+    """Whose subscription or invoice it is; of a customer who was deleted, only the id is left."""
+    payer = await customers.find_payer(conn, scope, row["customer_id"])
+    assert payer is not None, "they are always somebody's"
+    return payer
 
 
 async def record(
-    conn: Connection, scope: Scope, subscription: asyncpg.Record, type: str, *, now: datetime, **more: Any
+    conn: Connection,
+    scope: Scope,
+    subscription: asyncpg.Record,
+    payer: customers.Payer,
+    type: str,
+    *,
+    now: datetime,
+    **more: Any,
 ) -> None:
     """The event that tells what became of a subscription."""
-    payer = await customers.find_payer(conn, scope, subscription["customer_id"])
-    assert payer is not None, "a subscription is always somebody's"
     data = to_json(SubscriptionChangedOut.of(subscription, customer=customers.PayerOut.of(payer), **more))
     await events.record(conn, scope, events.Change(type, subscription["id"], payer.id, data), now=now)

@@ -33,6 +33,30 @@ async def test_a_transaction_that_commits_leaves_every_job_and_an_empty_one_none
     assert await queued(db) == [("say", "queued", 0), ("hang", "queued", 0)]
 
 
+async def test_what_is_done_together_is_one_job_of_its_name_and_scope_at_the_end(db: Database):
+    async with db.transaction() as conn:
+        for number in range(3):
+            jobs.enqueue_together(conn, job("say", str(number)))
+            jobs.enqueue_together(conn, Job("say", Scope("org_2", "test"), (f"theirs {number}",)))
+        assert await conn.fetchval("SELECT count(*) FROM pgqueuer") == 0
+    async with db.read() as conn:
+        rows = await conn.fetch("SELECT payload FROM pgqueuer ORDER BY id")
+    assert [jobs.scope_and_ids(row["payload"])[1] for row in rows] == [
+        ["0", "1", "2"],
+        ["theirs 0", "theirs 1", "theirs 2"],
+    ]
+
+
+async def test_what_a_transaction_gathered_that_rolled_back_is_left_by_no_later_one(empty_dsn: str):
+    async with await Database.open(empty_dsn, connections_max=1) as db:
+        with pytest.raises(Failed):
+            async with db.transaction() as conn:
+                jobs.enqueue_together(conn, job("say", "1"))
+                raise Failed
+        await leave(db, job("hang", "2"))
+        assert await queued(db) == [("hang", "queued", 0)]
+
+
 async def test_a_job_knows_whom_it_is_for_and_what_it_is_about(db: Database):
     await leave(db, Job("say", Scope("org_1", "live", actor_id="ada", reason="she asked"), ("pay_1", "é")))
     async with db.read() as conn:

@@ -99,41 +99,56 @@ async def charging(
 
 
 async def due_again(
-    conn: Connection, scope: Scope, *, id: str, next_attempt_at: datetime, now: datetime
-) -> asyncpg.Record:
+    conn: Connection, scope: Scope, invoice: asyncpg.Record, *, next_attempt_at: datetime, now: datetime
+) -> None:
     """It is charged (again) at that instant."""
-    return await store.update_status(
-        conn, scope, id=id, status="due", next_attempt_at=next_attempt_at, now=now
+    await store.update_status(
+        conn,
+        scope,
+        id=invoice["id"],
+        status="due",
+        next_attempt_at=next_attempt_at,
+        failure=(invoice["failure_code"], invoice["failure_message"]),
+        now=now,
     )
 
 
-async def fail_once(
+async def pay(
+    conn: Connection, scope: Scope, invoice: asyncpg.Record, payer: customers.Payer, *, now: datetime
+) -> None:
+    """The money is there."""
+    await _end(conn, scope, invoice, payer, "paid", now=now)
+
+
+async def fail(
     conn: Connection,
     scope: Scope,
+    invoice: asyncpg.Record,
     payer: customers.Payer,
     *,
-    id: str,
-    next_attempt_at: datetime,
+    failure: tuple[str | None, str | None],
+    next_attempt_at: datetime | None,
     now: datetime,
 ) -> None:
-    """An attempt has failed, and another one follows."""
-    invoice = await due_again(conn, scope, id=id, next_attempt_at=next_attempt_at, now=now)
-    await _record(conn, scope, invoice, payer, "invoice.failed", now=now)
+    """An attempt has failed: its code, its sentence. Another one follows, or it is given up until somebody asks."""
+    status = "failed" if next_attempt_at is None else "due"
+    failed = await store.update_status(
+        conn,
+        scope,
+        id=invoice["id"],
+        status=status,
+        next_attempt_at=next_attempt_at,
+        failure=failure,
+        now=now,
+    )
+    await _record(conn, scope, failed, payer, "invoice.failed", now=now)
 
 
-async def pay(conn: Connection, scope: Scope, payer: customers.Payer, *, id: str, now: datetime) -> None:
-    """The money is there."""
-    await _end(conn, scope, payer, id, "paid", now=now)
-
-
-async def fail(conn: Connection, scope: Scope, payer: customers.Payer, *, id: str, now: datetime) -> None:
-    """It is given up, until somebody asks for it to be charged again."""
-    await _end(conn, scope, payer, id, "failed", now=now)
-
-
-async def cancel(conn: Connection, scope: Scope, payer: customers.Payer, *, id: str, now: datetime) -> None:
+async def cancel(
+    conn: Connection, scope: Scope, invoice: asyncpg.Record, payer: customers.Payer, *, now: datetime
+) -> None:
     """Nobody asks for this money any more."""
-    await _end(conn, scope, payer, id, "canceled", now=now)
+    await _end(conn, scope, invoice, payer, "canceled", now=now)
 
 
 def check_state(invoice: asyncpg.Record, states: tuple[str, ...], deed: str) -> None:
@@ -146,10 +161,18 @@ def check_state(invoice: asyncpg.Record, states: tuple[str, ...], deed: str) -> 
 
 
 async def _end(
-    conn: Connection, scope: Scope, payer: customers.Payer, id: str, status: str, *, now: datetime
+    conn: Connection,
+    scope: Scope,
+    invoice: asyncpg.Record,
+    payer: customers.Payer,
+    status: str,
+    *,
+    now: datetime,
 ) -> None:
-    invoice = await store.update_status(conn, scope, id=id, status=status, now=now)
-    await _record(conn, scope, invoice, payer, f"invoice.{status}", now=now)
+    ended = await store.update_status(
+        conn, scope, id=invoice["id"], status=status, failure=(None, None), now=now
+    )
+    await _record(conn, scope, ended, payer, f"invoice.{status}", now=now)
 
 
 async def _record(

@@ -14,22 +14,13 @@ from reevit_server.invoices.schemas import InvoiceQuery
 _COLUMNS = """
     i.id, i.org_id, i.mode, i.number, i.customer_id, i.subscription_id, i.plan_id, i.description, i.amount,
     i.currency, i.method, i.status, i.period_start, i.period_end, i.due_at, i.payment_id, i.attempt_count,
-    i.next_attempt_at, i.metadata, i.paid_at, i.canceled_at, i.created_at, i.updated_at,
+    i.next_attempt_at, i.failure_code, i.failure_message, i.metadata, i.paid_at, i.canceled_at, i.created_at,
+    i.updated_at,
     (
         SELECT c.external_id
         FROM customers AS c
         WHERE c.org_id = i.org_id AND c.mode = i.mode AND c.id = i.customer_id
-    ) AS external_customer_id,
-    (
-        SELECT p.failure_code
-        FROM payments AS p
-        WHERE p.org_id = i.org_id AND p.mode = i.mode AND p.id = i.payment_id
-    ) AS failure_code,
-    (
-        SELECT p.failure_message
-        FROM payments AS p
-        WHERE p.org_id = i.org_id AND p.mode = i.mode AND p.id = i.payment_id
-    ) AS failure_message
+    ) AS external_customer_id
 """
 
 
@@ -123,7 +114,7 @@ async def update_attempt(
         f"""
         UPDATE invoices AS i
         SET status = 'due', payment_id = $4, method = $5, attempt_count = i.attempt_count + 1,
-            next_attempt_at = NULL, queue_at = NULL, updated_at = $6
+            next_attempt_at = NULL, queue_at = NULL, failure_code = NULL, failure_message = NULL, updated_at = $6
         WHERE i.org_id = $1 AND i.mode = $2 AND i.id = $3
         RETURNING {_COLUMNS}
         """,
@@ -143,6 +134,7 @@ async def update_status(
     id: str,
     status: str,
     next_attempt_at: datetime | None = None,
+    failure: tuple[str | None, str | None],
     now: datetime,
 ) -> asyncpg.Record:
     """What became of it; the schedule has nothing more to do with it but for the next attempt."""
@@ -150,7 +142,7 @@ async def update_status(
         conn,
         f"""
         UPDATE invoices AS i
-        SET status = $4, next_attempt_at = $5, queue_at = $5,
+        SET status = $4, next_attempt_at = $5, queue_at = $5, failure_code = $7, failure_message = $8,
             paid_at = CASE WHEN $4 = 'paid' THEN $6::timestamptz END,
             canceled_at = CASE WHEN $4 = 'canceled' THEN $6::timestamptz END,
             updated_at = $6
@@ -163,6 +155,7 @@ async def update_status(
         status,
         next_attempt_at,
         now,
+        *failure,
     )
 
 

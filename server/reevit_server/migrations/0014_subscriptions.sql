@@ -78,6 +78,8 @@ CREATE TABLE invoices (
     attempt_count    integer NOT NULL DEFAULT 0 CHECK (attempt_count >= 0),
     next_attempt_at  timestamptz,  -- when money is asked for (again); null while it is, and once that is over
     queue_at         timestamptz,  -- when the schedule next looks at it: at the next attempt
+    failure_code     text,         -- why the latest attempt failed
+    failure_message  text,
     metadata         jsonb NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(metadata) = 'object'),
     paid_at          timestamptz,
     canceled_at      timestamptz,

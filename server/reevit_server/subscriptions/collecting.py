@@ -108,14 +108,13 @@ async def follow(
     assert payer is not None, "and with somebody who pays"
     status = payment["status"]
     if status == "succeeded":
-        await invoices.pay(conn, scope, payer, id=invoice["id"], now=now)
+        await invoices.pay(conn, scope, invoice, payer, now=now)
         await standing.recover(conn, scope, subscription, payer, now=now)
     elif status == "requires_action":
         until = (await _policy(conn, scope, invoice)).patience(invoice["attempt_count"], now)
-        await invoices.due_again(conn, scope, id=invoice["id"], next_attempt_at=until, now=now)
+        await invoices.due_again(conn, scope, invoice, next_attempt_at=until, now=now)
     elif status in ("failed", "canceled"):
-        hopeless = payment["failure_code"] in HARD_DECLINES
-        await _try_again_or_give_up(conn, scope, subscription, invoice, payer, hopeless=hopeless, now=now)
+        await _try_again_or_give_up(conn, scope, subscription, invoice, payment, payer, now=now)
 
 
 async def _try_again_or_give_up(
@@ -123,17 +122,19 @@ async def _try_again_or_give_up(
     scope: Scope,
     subscription: asyncpg.Record,
     invoice: asyncpg.Record,
+    payment: asyncpg.Record,
     payer: customers.Payer,
     *,
-    hopeless: bool,
     now: datetime,
 ) -> None:
     policy = await _policy(conn, scope, invoice)
     again_at = policy.next_attempt(invoice["attempt_count"], now)
-    if again_at is not None and not hopeless and subscription["status"] != "canceled":
-        await invoices.fail_once(conn, scope, payer, id=invoice["id"], next_attempt_at=again_at, now=now)
+    if payment["failure_code"] in HARD_DECLINES or subscription["status"] == "canceled":
+        again_at = None
+    failure = (payment["failure_code"], payment["failure_message"])
+    await invoices.fail(conn, scope, invoice, payer, failure=failure, next_attempt_at=again_at, now=now)
+    if again_at is not None:
         return
-    await invoices.fail(conn, scope, payer, id=invoice["id"], now=now)
     if subscription["status"] == "active":
         subscription = await standing.restate(
             conn, scope, subscription, payer, "past_due", "subscription.past_due", now=now
@@ -159,7 +160,7 @@ async def retry(conn: Connection, scope: Scope, *, invoice_id: str, now: datetim
         raise invoices.WrongInvoiceState(
             "This invoice is being charged; wait for how it ends.", status=invoice["status"]
         )
-    await invoices.due_again(conn, scope, id=invoice_id, next_attempt_at=now, now=now)
+    await invoices.due_again(conn, scope, invoice, next_attempt_at=now, now=now)
     await collect_in_sandbox(conn, scope, invoice_id=invoice_id, by_hand=True, now=now)
     return await invoices.get(conn, scope, id=invoice_id)
 

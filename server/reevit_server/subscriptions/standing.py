@@ -71,7 +71,7 @@ async def cancel_invoice(
     payment_id = invoice["payment_id"]
     if payment_id is not None and not await payments.cancel(conn, scope, id=payment_id, now=now):
         return False
-    await invoices.cancel(conn, scope, payer, id=invoice["id"], now=now)
+    await invoices.cancel(conn, scope, invoice, payer, now=now)
     return True
 
 

@@ -1,6 +1,6 @@
 """`make bench`: asks every question, or those named, and keeps what was found in `results/`.
 
-python benchmarks/run.py [--quick] [get_customer] [create_payment] [deliveries] [import] [scale]
+python benchmarks/run.py [--quick] [get_customer] [create_payment] [deliveries] [import] [history] [scale]
 """
 
 import argparse
@@ -14,6 +14,7 @@ import asyncpg
 import bench_create_payment
 import bench_deliveries
 import bench_get_customer
+import bench_history
 import bench_import
 import bench_scale
 import report
@@ -21,12 +22,13 @@ from ground import ground
 from load import Load
 from rounds import Effort
 
-# In this order: the largest world comes last, when its vacuums can disturb nobody.
+# In this order: the largest worlds come last, when their vacuums can disturb nobody.
 QUESTIONS = {
     "get_customer": bench_get_customer,
     "create_payment": bench_create_payment,
     "deliveries": bench_deliveries,
     "import": bench_import,
+    "history": bench_history,
     "scale": bench_scale,
 }
 _FULL, _QUICK = Effort(rounds=7, seconds=5), Effort(rounds=3, seconds=1.5, quick=True)

@@ -16,6 +16,7 @@ from reevit_server.core.sealing import Sealer
 from reevit_server.customers.api import router as customers
 from reevit_server.events.api import router as events
 from reevit_server.invoices.api import router as invoices
+from reevit_server.invoices.pages import router as invoice_pages
 from reevit_server.payments.api import router as payments
 from reevit_server.sandbox.api import router as sandbox
 from reevit_server.settings import Settings
@@ -30,6 +31,7 @@ ROUTERS = (
     subscriptions,
     invoices,
     invoice_deeds,
+    invoice_pages,
     analytics,
     sandbox,
     events,

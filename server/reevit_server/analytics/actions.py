@@ -1,4 +1,4 @@
-"""The questions: who are the best customers, what is one worth and why, what happened, how do payments go."""
+"""The questions: who are the best customers, what is one worth and why, how do payments go."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -10,12 +10,10 @@ import asyncpg
 
 from reevit_server import customers, organizations, payments
 from reevit_server.analytics import ranking, store
-from reevit_server.analytics.models import Window, summary, window_of
+from reevit_server.analytics.models import Window, just_after, window_of
 from reevit_server.analytics.schemas import (
     CurrencyStatsOut,
     ExplainedValueOut,
-    HistoryEntryOut,
-    HistoryPage,
     RankedCustomerOut,
     StatsOut,
     StatsQuery,
@@ -26,7 +24,7 @@ from reevit_server.analytics.schemas import (
     ValueQuery,
 )
 from reevit_server.core.database import Connection
-from reevit_server.core.paging import PageQuery, cut
+from reevit_server.core.paging import cut
 from reevit_server.core.scope import Scope
 
 _BEGINNING = datetime(2, 1, 1, tzinfo=UTC)
@@ -63,7 +61,7 @@ async def get_top(conn: Connection, scope: Scope, query: TopQuery, *, now: datet
 
 def _window(query: TopQuery, now: datetime) -> Window | None:
     if query.from_ is not None or query.to is not None:
-        return Window(query.from_ or _BEGINNING, query.to or max(now, query.from_ or now))
+        return Window(query.from_ or _BEGINNING, query.to or max(just_after(now), query.from_ or now))
     if query.period in (None, "all"):
         return None
     assert query.period is not None
@@ -71,7 +69,7 @@ def _window(query: TopQuery, now: datetime) -> Window | None:
 
 
 async def get_value(
-    conn: Connection, scope: Scope, ref: customers.CustomerRef, query: ValueQuery, *, now: datetime
+    conn: Connection, scope: Scope, ref: customers.CustomerRef, query: ValueQuery
 ) -> ValueOut:
     """A customer's totals, now or as of an instant, and what adds up to them.
 
@@ -99,18 +97,16 @@ async def get_value(
     )
     if not query.explain:
         return value
-    return await _explained(conn, scope, value, query, now=now)
+    return await _explained(conn, scope, value, query)
 
 
-async def _explained(
-    conn: Connection, scope: Scope, value: ValueOut, query: ValueQuery, *, now: datetime
-) -> ExplainedValueOut:
+async def _explained(conn: Connection, scope: Scope, value: ValueOut, query: ValueQuery) -> ExplainedValueOut:
     after = query.after("value", (datetime, str))
     rows = await store.select_entries(
         conn,
         scope,
         customer_id=value.customer_id,
-        as_of=query.as_of or now,
+        as_of=query.as_of,
         currency=query.currency,
         after=(after[0], after[1]) if after else None,
         limit=query.limit + 1,
@@ -122,7 +118,7 @@ async def _explained(
             conn,
             scope,
             customer_id=value.customer_id,
-            as_of=query.as_of or now,
+            as_of=query.as_of,
             currency=query.currency,
         )
     page = cut(rows, query.limit, "value", "occurred_at", "id")
@@ -132,55 +128,6 @@ async def _explained(
         has_more=page.has_more,
         next_cursor=page.next_cursor,
         total=total,
-    )
-
-
-async def get_history(
-    conn: Connection, scope: Scope, ref: customers.CustomerRef, query: PageQuery
-) -> HistoryPage:
-    """Everything that happened with a customer, in one time order, the latest first.
-
-    Raises CustomerNotFound, CustomerDeleted.
-    """
-    customer_id = (await customers.get(conn, scope, ref))["id"]
-    place = query.after("history", (datetime, str))
-    after = (place[0], place[1]) if place else None
-    most = query.limit + query.offset + 1
-    found: list[tuple[str, asyncpg.Record]] = [
-        ("payment", row)
-        for row in await payments.select_of_customer(
-            conn, scope, customer_id=customer_id, after=after, limit=most
-        )
-    ]
-    found += [
-        ("refund", row)
-        for row in await payments.select_refunds_of_customer(
-            conn, scope, customer_id=customer_id, after=after, limit=most
-        )
-    ]
-    found.sort(key=lambda entry: (entry[1]["occurred_at"], entry[1]["id"]), reverse=True)
-    entries = [_entry(type, row) for type, row in found[query.offset : query.offset + query.limit + 1]]
-    total = None
-    if query.include_total:
-        total = await payments.count_of_customer(
-            conn, scope, customer_id=customer_id
-        ) + await payments.count_refunds_of_customer(conn, scope, customer_id=customer_id)
-    page = cut([entry.__dict__ for entry in entries], query.limit, "history", "at", "id")
-    return HistoryPage(
-        history=entries[: query.limit], has_more=page.has_more, next_cursor=page.next_cursor, total=total
-    )
-
-
-def _entry(type: str, row: asyncpg.Record) -> HistoryEntryOut:
-    data = payments.PaymentOut.of(row) if type == "payment" else payments.RefundOut.of(row)
-    return HistoryEntryOut.model_validate(
-        {
-            "type": type,
-            "id": data.id,
-            "at": data.occurred_at,
-            "summary": summary(type, data.amount, data.currency, data.status),
-            "data": data,
-        }
     )
 
 

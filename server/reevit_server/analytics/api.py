@@ -1,13 +1,14 @@
-"""`/v1/customers/top`, a customer's value and history, `/v1/payments/stats`."""
+"""`/v1/customers/top`, a customer's value, history and state, `/v1/payments/stats`."""
 
 from typing import Annotated
 
 from fastapi import APIRouter, Query
 
-from reevit_server.analytics import actions
+from reevit_server.analytics import actions, history, state
 from reevit_server.analytics.schemas import (
     ExplainedValueOut,
     HistoryPage,
+    StateOut,
     StatsOut,
     StatsQuery,
     TopOut,
@@ -36,16 +37,23 @@ async def get_customer_value(
 ) -> Answer:
     """What a customer is worth in each currency, now or as of an instant; `explain` lists what adds up to it."""
     async with call.db.snapshot() if query.explain else call.db.read() as conn:
-        return reply(await actions.get_value(conn, call.scope, customer, query, now=await call.time(conn)))
+        return reply(await actions.get_value(conn, call.scope, customer, query))
 
 
 @by_either_id(router, "GET", "/history", response_model=HistoryPage)
 async def get_customer_history(
     call: Call, customer: CustomerRef, query: Annotated[PageQuery, Query()]
 ) -> Answer:
-    """Everything that happened with a customer, payments and refunds in one time order, newest first."""
-    async with call.db.read() as conn:
-        return reply(await actions.get_history(conn, call.scope, customer, query))
+    """Everything that happened with a customer, newest first: payments, refunds, subscriptions, invoices."""
+    async with call.db.snapshot() as conn:
+        return reply(await history.get(conn, call.scope, customer, query))
+
+
+@by_either_id(router, "GET", "/state", response_model=StateOut)
+async def get_customer_state(call: Call, customer: CustomerRef) -> Answer:
+    """The whole picture of a customer in one call: subscriptions, open invoices, latest payments, payment method."""
+    async with call.db.snapshot() as conn:
+        return reply(await state.get(conn, call.scope, customer))
 
 
 @router.get("/v1/payments/stats", response_model=StatsOut)

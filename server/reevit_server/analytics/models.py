@@ -1,10 +1,8 @@
-"""Pure rules of reckoning: which part of a window is whole days, how an entry is told in a sentence."""
+"""Pure rules of reckoning: where a window ends, and which part of it is whole days."""
 
 from collections.abc import Iterator
 from datetime import UTC, date, datetime, time, timedelta
 from typing import NamedTuple
-
-from reevit_server.core.money import to_major_units
 
 PERIOD_DAYS = {"7d": 7, "30d": 30, "90d": 90, "365d": 365}
 
@@ -42,10 +40,9 @@ def _midnight(day: date) -> datetime:
 
 def window_of(period: str, now: datetime) -> Window:
     """The last so many days, to the instant."""
-    return Window(now - timedelta(days=PERIOD_DAYS[period]), now)
+    return Window(now - timedelta(days=PERIOD_DAYS[period]), just_after(now))
 
 
-def summary(kind: str, amount: int, currency: str, status: str) -> str:
-    """A history entry in a few words: `Payment of 150.00 GHS succeeded`."""
-    money = f"{to_major_units(amount, currency)} {currency}"
-    return f"{kind.capitalize()} of {money} {status.replace('_', ' ')}"
+def just_after(now: datetime) -> datetime:
+    """Where a window ends that holds all up to now, and what happens now too: a test clock stands still at it."""
+    return now + timedelta.resolution

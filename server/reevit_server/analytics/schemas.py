@@ -9,7 +9,9 @@ from reevit_server.core.money import Currency
 from reevit_server.core.paging import Page, PageQuery
 from reevit_server.core.text import FIRST, IN_DIGITS, LAST, Bound, Word
 from reevit_server.customers import CustomerOut, TotalsOut
+from reevit_server.invoices import InvoiceOut
 from reevit_server.payments import PaymentOut, RefundOut
+from reevit_server.subscriptions import SubscriptionOut
 
 Metric = Literal["lifetime_value", "total_spent", "payment_count"]
 Period = Literal["all", "7d", "30d", "90d", "365d"]
@@ -23,7 +25,7 @@ class TopQuery(BaseModel):
     currency: Annotated[Currency | None, Field(description="Default: the organization's.")] = None
     period: Annotated[Period | None, Field(description="The last so many days; default: all.")] = None
     from_: Annotated[Bound | None, Field(alias="from", description="Instead of a period.")] = None
-    to: Annotated[Bound | None, Field(description="Up to, not including; default: now.")] = None
+    to: Annotated[Bound | None, Field(description="Up to, not including; default: just after now.")] = None
     tag: Annotated[list[Word] | None, Field(max_length=50, description="Repeatable; all must match.")] = None
 
     @model_validator(mode="after")
@@ -99,16 +101,49 @@ class ExplainedValueOut(ValueOut):
     ] = None
 
 
+EntryType = Literal["payment", "refund", "subscription", "invoice"]
+EntryData = PaymentOut | RefundOut | SubscriptionOut | InvoiceOut
+
+
 class HistoryEntryOut(BaseModel):
-    type: Literal["payment", "refund"]
+    type: EntryType
     id: str
-    at: datetime
-    summary: str
-    data: PaymentOut | RefundOut
+    at: Annotated[
+        datetime,
+        Field(description="When it happened; a subscription or an invoice: when it was created."),
+    ]
+    summary: Annotated[str, Field(description="What became of it, in a few words.")]
+    data: EntryData
 
 
 class HistoryPage(Page):
     history: list[HistoryEntryOut]
+
+
+class PaymentMethodOut(BaseModel):
+    method: str
+    currency: str
+    last_used_at: datetime
+
+
+class StateOut(BaseModel):
+    """The whole picture of a customer, all of one instant. What lists have no room for is in those of their nouns."""
+
+    customer: CustomerOut
+    active_subscriptions: Annotated[
+        list[SubscriptionOut],
+        Field(description="All that are not canceled, the latest 100: trialing, active, past_due, paused."),
+    ]
+    open_invoices: Annotated[
+        list[InvoiceOut], Field(description="Not paid and not canceled, the latest 100: draft, due, failed.")
+    ]
+    recent_payments: Annotated[list[PaymentOut], Field(description="The latest 10, of any status.")]
+    default_payment_method: Annotated[
+        PaymentMethodOut | None,
+        Field(
+            description="How the latest successful payment was made; null: there is none, or it did not say."
+        ),
+    ]
 
 
 class StatsQuery(BaseModel):

@@ -1,4 +1,4 @@
-"""The SQL of a customer's value and of payment statistics."""
+"""The SQL of a customer's value and state, and of payment statistics. Rankings are in `ranking.py`."""
 
 from datetime import datetime
 
@@ -47,19 +47,19 @@ async def select_entries(
     scope: Scope,
     *,
     customer_id: str,
-    as_of: datetime,
+    as_of: datetime | None,
     currency: str | None,
     after: tuple[datetime, str] | None,
     limit: int,
     offset: int,
 ) -> list[asyncpg.Record]:
-    """Every payment and refund that counts, the latest first; each half comes from its own index."""
+    """Every payment and refund that counts, or counted at an instant, the latest first; each from its own index."""
     where = Where(scope.org_id, scope.mode, customer_id)
     where.add("org_id = $1 AND mode = $2 AND customer_id = $3")
     where.add_if("currency = {}", currency)
     if after is not None:
         where.add("(occurred_at, id) < ({}, {})", *after)
-    until = where.parameter(as_of)
+    until = f"coalesce({where.parameter(as_of)}::timestamptz, 'infinity')"
     return list(
         await conn.fetch(
             f"""
@@ -88,17 +88,19 @@ async def select_entries(
 
 
 async def count_entries(
-    conn: Connection, scope: Scope, *, customer_id: str, as_of: datetime, currency: str | None
+    conn: Connection, scope: Scope, *, customer_id: str, as_of: datetime | None, currency: str | None
 ) -> int:
     total: int = await conn.fetchval(
         """
         SELECT (
             SELECT count(*) FROM payments
-            WHERE org_id = $1 AND mode = $2 AND customer_id = $3 AND succeeded_at <= $4
+            WHERE org_id = $1 AND mode = $2 AND customer_id = $3
+              AND succeeded_at <= coalesce($4::timestamptz, 'infinity')
               AND ($5::text IS NULL OR currency = $5)
         ) + (
             SELECT count(*) FROM refunds
-            WHERE org_id = $1 AND mode = $2 AND customer_id = $3 AND occurred_at <= $4
+            WHERE org_id = $1 AND mode = $2 AND customer_id = $3
+              AND occurred_at <= coalesce($4::timestamptz, 'infinity')
               AND ($5::text IS NULL OR currency = $5)
         )
         """,
@@ -109,6 +111,59 @@ async def count_entries(
         currency,
     )
     return total
+
+
+async def select_living_subscriptions(
+    conn: Connection, scope: Scope, *, customer_id: str, limit: int
+) -> list[asyncpg.Record]:
+    """A customer's subscriptions that are not canceled, the latest first."""
+    return list(
+        await conn.fetch(
+            f"""
+            SELECT s.id, s.org_id, s.mode, s.customer_id, s.plan_id, s.amount, s.currency, s.method, s.interval,
+                   s.interval_count, s.status, s.metadata, s.start_at, s.trial_end_at, s.current_period_start,
+                   s.current_period_end, s.cancel_at_period_end, s.pending_changes, s.paused_at, s.canceled_at,
+                   s.created_at, s.updated_at,
+                   (
+                       SELECT i.id
+                       FROM invoices AS i
+                       WHERE i.org_id = s.org_id AND i.mode = s.mode AND i.subscription_id = s.id
+                       ORDER BY i.period_start DESC
+                       LIMIT 1
+                   ) AS latest_invoice_id
+            FROM subscriptions AS s
+            WHERE s.org_id = $1 AND s.mode = $2 AND s.customer_id = $3 AND s.status <> 'canceled'
+            ORDER BY s.created_at DESC, s.id DESC
+            {page(limit)}
+            """,
+            scope.org_id,
+            scope.mode,
+            customer_id,
+        )
+    )
+
+
+async def select_open_invoices(
+    conn: Connection, scope: Scope, *, customer_id: str, limit: int
+) -> list[asyncpg.Record]:
+    """A customer's invoices that are neither paid nor canceled, the latest first."""
+    return list(
+        await conn.fetch(
+            f"""
+            SELECT i.id, i.org_id, i.mode, i.number, i.customer_id, i.subscription_id, i.plan_id, i.description,
+                   i.amount, i.currency, i.method, i.status, i.period_start, i.period_end, i.due_at, i.payment_id,
+                   i.attempt_count, i.next_attempt_at, i.failure_code, i.failure_message, i.metadata, i.paid_at,
+                   i.canceled_at, i.created_at, i.updated_at
+            FROM invoices AS i
+            WHERE i.org_id = $1 AND i.mode = $2 AND i.customer_id = $3 AND i.status IN ('draft', 'due', 'failed')
+            ORDER BY i.created_at DESC, i.id DESC
+            {page(limit)}
+            """,
+            scope.org_id,
+            scope.mode,
+            customer_id,
+        )
+    )
 
 
 async def sum_by_status(conn: Connection, scope: Scope, query: StatsQuery) -> list[asyncpg.Record]:

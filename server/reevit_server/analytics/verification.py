@@ -1,4 +1,4 @@
-"""Proof that the kept totals are right: everything folded again from payments and refunds, and compared."""
+"""Proof that what is kept is right: every figure made again from what it is made of, and compared."""
 
 from collections.abc import AsyncIterator
 from typing import NamedTuple
@@ -8,7 +8,7 @@ from reevit_server.core.scope import Scope
 
 
 class Drift(NamedTuple):
-    """A figure that is not what its payments and refunds add up to."""
+    """A figure that is not what its payments and refunds, its subscriptions or its invoice say."""
 
     org_id: str
     mode: str
@@ -111,6 +111,65 @@ _REFUNDS = """
     ) AS compared (figure, stored, recomputed)
     WHERE p.org_id = $1 AND p.mode = $2 AND stored IS DISTINCT FROM recomputed
 """
+# A customer's best subscription; what is trialing is as good as active.
+_SUBSCRIPTIONS = """
+    SELECT c.id AS subject, figure, stored, recomputed
+    FROM customers AS c
+    LEFT JOIN (
+        SELECT customer_id, count(*) FILTER (WHERE status IN ('trialing', 'active')) AS active,
+               min(array_position(ARRAY['trialing', 'active', 'past_due', 'paused', 'canceled'], status)) AS best
+        FROM subscriptions
+        WHERE org_id = $1 AND mode = $2
+        GROUP BY customer_id
+    ) AS s ON s.customer_id = c.id
+    CROSS JOIN LATERAL (
+        VALUES ('subscription_status', c.subscription_status,
+                coalesce((ARRAY['active', 'active', 'past_due', 'paused', 'canceled'])[s.best], 'none')),
+               ('active_subscriptions', c.active_subscriptions::text, coalesce(s.active, 0)::text)
+    ) AS compared (figure, stored, recomputed)
+    WHERE c.org_id = $1 AND c.mode = $2 AND stored IS DISTINCT FROM recomputed
+"""
+# Each invoice's number is that of the one before and one more; the first after a gap is named.
+_NUMBERS = """
+    SELECT id AS subject, 'invoice.number' AS figure, number::text AS stored, (previous + 1)::text AS recomputed
+    FROM (
+        SELECT id, number, coalesce(lag(number) OVER (ORDER BY number), 0) AS previous
+        FROM invoices
+        WHERE org_id = $1 AND mode = $2
+    ) AS numbered
+    WHERE number <> previous + 1
+    UNION ALL
+    SELECT 'invoices', 'invoice_numbers.last', given.last::text, taken.last::text
+    FROM (SELECT max(last) AS last FROM invoice_numbers WHERE org_id = $1 AND mode = $2) AS given
+    CROSS JOIN (SELECT max(number) AS last FROM invoices WHERE org_id = $1 AND mode = $2) AS taken
+    WHERE given.last IS DISTINCT FROM taken.last
+"""
+# An invoice is paid when its payment has succeeded, and by that payment alone.
+_INVOICES = """
+    WITH charged AS (
+        SELECT id, payment_id, amount, currency, customer_id, subscription_id, paid_at
+        FROM invoices
+        WHERE org_id = $1 AND mode = $2 AND (payment_id IS NOT NULL OR status = 'paid')
+    ),
+    charges AS (
+        SELECT id, amount, currency, customer_id, source_id, succeeded_at
+        FROM payments
+        WHERE org_id = $1 AND mode = $2 AND source = 'subscription'
+    )
+    SELECT coalesce(i.id, p.id) AS subject, figure, stored, recomputed
+    FROM charged AS i
+    FULL JOIN charges AS p ON p.id = i.payment_id
+    CROSS JOIN LATERAL (
+        VALUES ('invoice.payment_id', i.payment_id, p.id),
+               ('invoice.amount', i.amount::text, p.amount::text),
+               ('invoice.currency', i.currency, p.currency),
+               ('invoice.customer_id', i.customer_id, p.customer_id),
+               ('invoice.subscription_id', i.subscription_id, p.source_id),
+               ('invoice.paid_at', i.paid_at::text, p.succeeded_at::text)
+    ) AS compared (figure, stored, recomputed)
+    WHERE stored IS DISTINCT FROM recomputed
+"""
+_STATEMENTS = (_TOTALS, _METHODS, _DAYS, _REFUNDS, _SUBSCRIPTIONS, _NUMBERS, _INVOICES)
 
 
 async def verify(conn: Connection, scope: Scope) -> AsyncIterator[Drift]:
@@ -118,6 +177,6 @@ async def verify(conn: Connection, scope: Scope) -> AsyncIterator[Drift]:
 
     `conn` must be in a transaction without a statement_timeout: this reads everything there is.
     """
-    for statement in (_TOTALS, _METHODS, _DAYS, _REFUNDS):
+    for statement in _STATEMENTS:
         async for row in conn.cursor(statement, scope.org_id, scope.mode):
             yield Drift(scope.org_id, scope.mode, *row)

@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import quote
 
 import typer
@@ -107,6 +107,47 @@ async def _refunded(client: Client, external_id: str | None) -> str:
     return id
 
 
+async def _subscribed(client: Client, external_id: str | None, scenario: str = "succeed") -> dict[str, Any]:
+    body = {
+        "amount": 15000,
+        "currency": "GHS",
+        "method": "mobile_money",
+        "interval": "monthly",
+        "plan_id": "trigger",
+        "customer_id": await _customer(client, external_id),
+        "metadata": {"sandbox": scenario},
+    }
+    subscription: dict[str, Any] = await client.call("POST", "/v1/subscriptions", body)
+    return subscription
+
+
+def _subscription(*steps: tuple[str, str, dict[str, Any]], scenario: str = "succeed") -> Deed:
+    """A subscription, and what is done to it: method, path below it, body."""
+
+    async def deed(client: Client, external_id: str | None) -> str:
+        id = str((await _subscribed(client, external_id, scenario))["id"])
+        for method, below, body in steps:
+            await client.call(method, f"/v1/subscriptions/{id}{below}", body)
+        return id
+
+    return deed
+
+
+def _invoice(*steps: tuple[str, str, dict[str, Any]], scenario: str = "succeed") -> Deed:
+    """The first invoice of a subscription, and what is done to it."""
+
+    async def deed(client: Client, external_id: str | None) -> str:
+        id = str((await _subscribed(client, external_id, scenario))["latest_invoice_id"])
+        for method, below, body in steps:
+            await client.call(method, f"/v1/invoices/{id}{below}", body)
+        return id
+
+    return deed
+
+
+_PAUSE: tuple[str, str, dict[str, Any]] = ("POST", "/pause", {})
+
+# All but `subscription.renewed`: for that, time has to pass. The test clock lets it.
 _DEEDS: dict[str, Deed] = {
     "customer.created": _customer_created,
     "customer.updated": _customer_updated,
@@ -119,4 +160,15 @@ _DEEDS: dict[str, Deed] = {
     "payment.failed": _payment("fail:insufficient_funds"),
     "payment.canceled": _canceled,
     "payment.refunded": _refunded,
+    "subscription.created": _subscription(),
+    "subscription.updated": _subscription(("PATCH", "", {"amount": 20000})),
+    "subscription.canceled": _subscription(("POST", "/cancel", {})),
+    "subscription.paused": _subscription(_PAUSE),
+    "subscription.resumed": _subscription(_PAUSE, ("POST", "/resume", {})),
+    "subscription.past_due": _subscription(scenario="fail:lost_card"),
+    "invoice.created": _invoice(),
+    "invoice.updated": _invoice(("PATCH", "", {"metadata": {"trigger": "yes"}})),
+    "invoice.paid": _invoice(),
+    "invoice.failed": _invoice(scenario="fail:insufficient_funds"),
+    "invoice.canceled": _invoice(("POST", "/cancel", {}), scenario="fail:insufficient_funds"),
 }

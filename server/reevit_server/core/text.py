@@ -163,6 +163,11 @@ def utc(value: datetime) -> datetime:
     return value.astimezone(UTC)
 
 
+def rfc3339(value: datetime) -> str:
+    """The instant as answers write it, with a `Z`."""
+    return value.astimezone(UTC).isoformat().removesuffix("+00:00") + "Z"
+
+
 Instant = Annotated[datetime, BeforeValidator(_rfc3339), AfterValidator(utc)]
 FIRST, LAST = datetime(2, 1, 1, tzinfo=UTC), datetime(9998, 12, 31, 23, 59, 59, 999999, tzinfo=UTC)
 

@@ -18,6 +18,7 @@ from reevit_server.invoices.schemas import InvoiceOut
 from reevit_server.invoices.store import (
     count_of_customer,
     find_by_payment_for_update,
+    find_draft,
     has_failed,
     select_of_customer,
     select_open,
@@ -40,6 +41,7 @@ __all__ = [
     "due_again",
     "fail",
     "find_by_payment_for_update",
+    "find_draft",
     "get",
     "get_locked",
     "has_failed",

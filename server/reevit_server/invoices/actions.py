@@ -33,10 +33,17 @@ class Period(NamedTuple):
 
 
 async def create(
-    conn: Connection, scope: Scope, period: Period, payer: customers.Payer, *, now: datetime
+    conn: Connection,
+    scope: Scope,
+    period: Period,
+    payer: customers.Payer,
+    *,
+    now: datetime,
+    until: datetime | None = None,
 ) -> asyncpg.Record:
-    """The invoice of a period, with the organization's next number. The schedule charges it at once.
+    """The invoice of a period, with the organization's next number, to be charged now.
 
+    The schedule does it at once; or after `until`, if whoever charges it themselves did not live to.
     A period has one: the constraint `invoices_one_per_period` sees to it, whoever asks twice.
     """
     fields = {
@@ -50,7 +57,7 @@ async def create(
         "period_start": period.start,
         "period_end": period.end,
     }
-    invoice = await store.insert(conn, scope, id=new_id("inv"), fields=fields, now=now)
+    invoice = await store.insert(conn, scope, id=new_id("inv"), fields=fields, queue_at=until or now, now=now)
     await _record(conn, scope, invoice, payer, "invoice.created", now=now)
     return invoice
 

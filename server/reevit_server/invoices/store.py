@@ -25,7 +25,7 @@ _COLUMNS = """
 
 
 async def insert(
-    conn: Connection, scope: Scope, *, id: str, fields: Mapping[str, Any], now: datetime
+    conn: Connection, scope: Scope, *, id: str, fields: Mapping[str, Any], queue_at: datetime, now: datetime
 ) -> asyncpg.Record:
     """The new invoice with the next number, to be charged now.
 
@@ -44,7 +44,7 @@ async def insert(
         INSERT INTO invoices AS i
                (org_id, mode, id, number, customer_id, subscription_id, plan_id, description, amount, currency,
                 method, status, period_start, period_end, due_at, next_attempt_at, queue_at, created_at, updated_at)
-        SELECT $1, $2, $3, taken.last, $4, $5, $6, $7, $8, $9, $10, 'draft', $11, $12, $13, $13, $13, $13, $13
+        SELECT $1, $2, $3, taken.last, $4, $5, $6, $7, $8, $9, $10, 'draft', $11, $12, $13, $13, $14, $13, $13
         FROM taken
         RETURNING {_COLUMNS}
         """,
@@ -61,6 +61,7 @@ async def insert(
         fields["period_start"],
         fields["period_end"],
         now,
+        queue_at,
     )
 
 
@@ -181,7 +182,7 @@ async def update_metadata(
 async def take_due(conn: Connection, *, now: datetime, until: datetime, limit: int) -> list[asyncpg.Record]:
     """Invoices of all organizations that are to be charged now, each set to be looked at again at `until`.
 
-    Where a test clock stands still, who moves it does this.
+    Where a test clock stands still, or is about to be moved for the first time, who moves it does this.
     """
     return list(
         await conn.fetch(
@@ -190,7 +191,9 @@ async def take_due(conn: Connection, *, now: datetime, until: datetime, limit: i
                 SELECT org_id, mode, id
                 FROM invoices
                 WHERE queue_at <= $1
-                  AND (org_id, mode) NOT IN (SELECT org_id, mode FROM sandbox_clocks)
+                  AND (org_id, mode) NOT IN (
+                      SELECT org_id, mode FROM sandbox_clocks WHERE now IS NOT NULL OR held_until > $1
+                  )
                 ORDER BY queue_at
                 {page(limit)}
                 FOR UPDATE SKIP LOCKED
@@ -221,6 +224,23 @@ async def has_failed(conn: Connection, scope: Scope, *, subscription_id: str) ->
         subscription_id,
     )
     return found
+
+
+async def find_draft(conn: Connection, scope: Scope, *, subscription_id: str) -> str | None:
+    """The id of a subscription's latest invoice, if it has never been charged."""
+    id: str | None = await conn.fetchval(
+        """
+        SELECT CASE WHEN status = 'draft' THEN id END
+        FROM invoices
+        WHERE org_id = $1 AND mode = $2 AND subscription_id = $3
+        ORDER BY period_start DESC
+        LIMIT 1
+        """,
+        scope.org_id,
+        scope.mode,
+        subscription_id,
+    )
+    return id
 
 
 async def select_open(conn: Connection, scope: Scope, *, subscription_id: str) -> list[asyncpg.Record]:

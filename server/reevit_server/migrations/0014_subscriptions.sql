@@ -99,6 +99,8 @@ CREATE TABLE invoices (
 
 CREATE INDEX invoices_newest ON invoices (org_id, mode, created_at, id);
 CREATE INDEX invoices_of_customer ON invoices (org_id, mode, customer_id, created_at, id);
+CREATE INDEX invoices_open_of_customer ON invoices (org_id, mode, customer_id, created_at, id)
+    WHERE status IN ('draft', 'due', 'failed');
 CREATE INDEX invoices_unpaid ON invoices (org_id, mode, status, created_at, id) WHERE status <> 'paid';
 CREATE INDEX invoices_due ON invoices (queue_at) WHERE queue_at IS NOT NULL;
 CREATE INDEX invoices_due_by_clock ON invoices (org_id, mode, queue_at, id) WHERE queue_at IS NOT NULL;

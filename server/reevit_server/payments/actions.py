@@ -190,18 +190,6 @@ async def complete_in_sandbox(
     return await charging.settle(conn, scope, stored, sandbox.complete(outcome), now=now, then=then)
 
 
-async def reconcile(
-    conn: Connection, scope: Scope, *, id: str, outcome: Outcome, now: datetime, then: charging.Follow
-) -> None:
-    """Writes what a payment's provider said when it was asked; nothing, if the payment has ended meanwhile.
-
-    Raises PaymentNotFound.
-    """
-    stored = await charging.find_locked(conn, scope, id)
-    if stored["status"] == "processing":
-        await charging.settle(conn, scope, stored, outcome, now=now, then=then)
-
-
 async def refund(conn: Connection, scope: Scope, *, id: str, new: RefundCreate, now: datetime) -> Refunded:
     """Gives money back, at most what is left. The payment's lock makes parallel refunds wait for each other.
 

@@ -8,7 +8,7 @@ from reevit_server.core import clock
 from reevit_server.core.database import Connection
 from reevit_server.core.jobs import Job, Tools, enqueue
 from reevit_server.core.scope import Scope
-from reevit_server.payments import actions, store
+from reevit_server.payments import actions, recurring, store
 from reevit_server.payments.charging import Follow
 from reevit_server.payments.errors import UnknownSandboxScenario
 from reevit_server.providers import sandbox
@@ -35,18 +35,19 @@ async def reconcile(tools: Tools, scope: Scope, *ids: str, then: Follow) -> None
     if outcome is not None:
         async with tools.db.transaction() as conn:
             now = await clock.now_of(conn, scope, tools.clock())
-            await actions.reconcile(conn, scope, id=id, outcome=outcome, now=now, then=then)
+            await recurring.settle(conn, scope, payment, outcome, now=now, then=then)
 
 
 async def reconcile_on_the_clock(
     conn: Connection, scope: Scope, *, id: str, now: datetime, then: Follow
 ) -> None:
     """The same at an instant of a test clock; where the end is still open, it is asked again later."""
-    outcome = ask(await actions.get(conn, scope, id=id))
+    payment = await actions.get(conn, scope, id=id)
+    outcome = ask(payment)
     if outcome is None:
         await store.put_off_reconciling(conn, scope, id=id, now=now)
     else:
-        await actions.reconcile(conn, scope, id=id, outcome=outcome, now=now, then=then)
+        await recurring.settle(conn, scope, payment, outcome, now=now, then=then)
 
 
 def ask(payment: asyncpg.Record) -> Outcome | None:

@@ -142,13 +142,17 @@ async def update_outcome(
     next_action: dict[str, Any] | None,
     now: datetime,
 ) -> asyncpg.Record:
-    """Writes how an attempt went. A payment happens when it succeeds, and that is now."""
+    """Writes how an attempt went; over one that had failed, how another one did.
+
+    A payment happens when it succeeds, and that is now.
+    """
     return await fetch_one(
         conn,
         f"""
         UPDATE payments AS p
         SET status = $4, provider_ref_id = coalesce($5, p.provider_ref_id), failure_code = $6, failure_message = $7,
             next_action = $8, updated_at = $9,
+            attempt_count = p.attempt_count + (p.status = 'failed')::integer,
             occurred_at = CASE WHEN $4 = 'succeeded' THEN $9 ELSE p.occurred_at END,
             succeeded_at = CASE WHEN $4 = 'succeeded' THEN $9::timestamptz END,
             reconcile_at = CASE WHEN $4 = 'processing' THEN $9::timestamptz + $10::interval END, reconcile_count = 0
@@ -212,7 +216,8 @@ async def put_off_reconciling(conn: Connection, scope: Scope, *, id: str, now: d
 async def take_unsettled(conn: Connection, *, now: datetime, limit: int) -> list[asyncpg.Record]:
     """Payments of all organizations whose provider is to be asked now, each with its next time set.
 
-    Where a test clock stands still, who moves it does this (`sandbox/actions.py`).
+    Where a test clock stands still, or is about to be moved for the first time, who moves it does this
+    (`sandbox/actions.py`).
     """
     return list(
         await conn.fetch(
@@ -221,7 +226,9 @@ async def take_unsettled(conn: Connection, *, now: datetime, limit: int) -> list
                 SELECT org_id, mode, id
                 FROM payments
                 WHERE reconcile_at <= $1
-                  AND (org_id, mode) NOT IN (SELECT org_id, mode FROM sandbox_clocks)
+                  AND (org_id, mode) NOT IN (
+                      SELECT org_id, mode FROM sandbox_clocks WHERE now IS NOT NULL OR held_until > $1
+                  )
                 ORDER BY reconcile_at
                 {page(limit)}
                 FOR UPDATE SKIP LOCKED

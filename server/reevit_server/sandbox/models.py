@@ -1,7 +1,7 @@
 """Pure rules about test clocks."""
 
 import re
-from datetime import datetime, timedelta
+from datetime import timedelta
 
 SPAN = re.compile(r"([1-9][0-9]{0,7})([smhdw])")
 _UNIT = {
@@ -25,6 +25,6 @@ def span(text: str) -> timedelta:
     return int(match[1]) * _UNIT[match[2]]
 
 
-def within_reach(now: datetime, to: datetime) -> bool:
-    """Whether a clock that stands at `now` may be moved to `to` at once."""
-    return timedelta() <= to - now <= _FARTHEST
+def within_reach(span: timedelta) -> bool:
+    """Whether a clock may be moved so far at once."""
+    return timedelta() <= span <= _FARTHEST

@@ -47,10 +47,11 @@ async def create(conn: Connection, scope: Scope, new: SubscriptionCreate, *, now
     }
     subscription = await store.insert(conn, scope, id=new_id("sub"), fields=fields, now=now)
     await standing.record(conn, scope, subscription, payer, "subscription.created", now=now)
-    await customers.count_subscriptions(conn, scope, id=payer.id)
     if subscription["status"] == "trialing":
+        await customers.count_subscriptions(conn, scope, id=payer.id)
         return subscription
     invoice = await invoices.create(conn, scope, renewing.period_of(subscription), payer, now=now)
+    await customers.count_subscriptions(conn, scope, id=payer.id)
     await collecting.collect_in_sandbox(conn, scope, invoice_id=invoice["id"], now=now)
     return await get(conn, scope, id=subscription["id"])
 

@@ -1,6 +1,7 @@
 """Asking for the money of an invoice, and what follows from the answer for invoice and subscription.
 
-Rows are locked in one order everywhere, payment, subscription, invoice, customer: nobody waits in a circle.
+Rows are locked in one order everywhere, payment, subscription, invoice, the last invoice number, customer: nobody
+waits in a circle.
 """
 
 from datetime import datetime
@@ -53,16 +54,16 @@ async def _prepare(
         await end_of_customer(conn, scope, id=invoice["subscription_id"], now=now)
         return None
     payment_id = invoice["payment_id"]
-    if payment_id is not None:
-        waiting = await payments.lock(conn, scope, id=payment_id)
-        unheard = waiting["status"] == "requires_action" and not by_hand
-        if unheard and (await _policy(conn, scope, invoice)).is_last(invoice["attempt_count"]):
-            await payments.cancel(conn, scope, id=payment_id, now=now, then=follow)
-            return None
+    stored = None if payment_id is None else await payments.lock(conn, scope, id=payment_id)
+    means = await store.find_means_for_update(conn, scope, id=invoice["subscription_id"])
     invoice = await invoices.get_locked(conn, scope, id=invoice_id)
     if not _is_due(invoice, now) or invoice["payment_id"] != payment_id:
         return None  # somebody else was quicker
-    new = await _recurring(conn, scope, invoice, payer)
+    unheard = stored is not None and stored["status"] == "requires_action" and not by_hand
+    if unheard and await _is_last(conn, scope, invoice, means):
+        await payments.cancel(conn, scope, id=invoice["payment_id"], now=now, then=follow)
+        return None
+    new = _recurring(scope, invoice, means, payer)
     if payment_id is None:
         payment = await payments.begin(conn, scope, new, now=now)
     else:
@@ -71,10 +72,18 @@ async def _prepare(
     return payment
 
 
-async def _recurring(
-    conn: Connection, scope: Scope, invoice: asyncpg.Record, payer: customers.Payer
+async def _is_last(
+    conn: Connection, scope: Scope, invoice: asyncpg.Record, subscription: asyncpg.Record
+) -> bool:
+    """Whether no attempt follows one that waits for the customer: also when there is nothing to pay for any more."""
+    if subscription["status"] == "canceled":
+        return True
+    return (await _policy(conn, scope, invoice)).is_last(invoice["attempt_count"])
+
+
+def _recurring(
+    scope: Scope, invoice: asyncpg.Record, means: asyncpg.Record, payer: customers.Payer
 ) -> payments.Recurring:
-    means = await store.find_means(conn, scope, id=invoice["subscription_id"])
     return payments.Recurring(
         payer=payer,
         subscription_id=invoice["subscription_id"],
@@ -148,6 +157,7 @@ async def _try_again_or_give_up(
 async def retry(conn: Connection, scope: Scope, *, invoice_id: str, now: datetime) -> asyncpg.Record:
     """Charges an invoice now that waits for its next attempt, or was given up.
 
+    If the customer was deleted meanwhile, it is canceled: there is nobody to be charged.
     Raises InvoiceNotFound, WrongInvoiceState, ProviderNotAvailable.
     """
     payments.check(scope, None)
@@ -184,8 +194,8 @@ async def cancel_invoice(conn: Connection, scope: Scope, *, invoice_id: str, now
 
 
 async def end_of_customer(conn: Connection, scope: Scope, *, id: str, now: datetime) -> None:
-    """A subscription whose customer is gone ends."""
+    """A subscription whose customer is gone ends; if it has ended, whatever was still to be charged for it."""
     subscription = await standing.find_locked(conn, scope, id=id)
-    if subscription is not None and subscription["status"] != "canceled":
+    if subscription is not None:
         payer = await standing.payer_of(conn, scope, subscription)
         await standing.end(conn, scope, subscription, payer, now=now)

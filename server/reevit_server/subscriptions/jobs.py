@@ -39,15 +39,21 @@ def _job(name: str, row: asyncpg.Record) -> Job:
 
 
 async def renew(tools: Tools, scope: Scope, *ids: str) -> None:
-    """Begins every period of a subscription that should have begun by now, and charges for each, one by one."""
+    """Begins every period of a subscription that should have begun by now, and charges for each, one by one.
+
+    No period begins before somebody has asked for the money of the one before it.
+    """
     for id in ids:
+        charged = None
         while True:
             async with tools.db.transaction() as conn:
                 now = await clock.now_of(conn, scope, tools.clock())
-                invoice_id = await renewing.renew(conn, scope, id=id, now=now)
-            if invoice_id is None:
+                until = now + timedelta(seconds=_AGAIN_SECONDS)
+                invoice_id = await renewing.renew(conn, scope, id=id, now=now, until=until)
+            if invoice_id in (None, charged):
                 break
             await collecting.collect(tools.db, scope, invoice_id=invoice_id, now=now)
+            charged = invoice_id
 
 
 async def collect(tools: Tools, scope: Scope, *ids: str) -> None:
@@ -62,15 +68,17 @@ async def on_event(tools: Tools, scope: Scope, events: Sequence[asyncpg.Record],
     """Ends the subscriptions of a customer who was deleted."""
     for event in events:
         if event["type"] == "customer.deleted":
-            ended = _ENDED_AT_ONCE
-            while ended == _ENDED_AT_ONCE:
-                async with tools.db.transaction() as conn:
-                    now = await clock.now_of(conn, scope, tools.clock())
-                    ended = await _end_all(conn, scope, customer_id=event["customer_id"], now=now)
+            await _end_all(tools, scope, customer_id=event["customer_id"])
 
 
-async def _end_all(conn: Connection, scope: Scope, *, customer_id: str, now: datetime) -> int:
-    living = await store.select_living(conn, scope, customer_id=customer_id, limit=_ENDED_AT_ONCE)
-    for id in living:
-        await collecting.end_of_customer(conn, scope, id=id, now=now)
-    return len(living)
+async def _end_all(tools: Tools, scope: Scope, *, customer_id: str) -> None:
+    """One after the other, each in a transaction of its own: whoever holds one may need the customer's profile."""
+    ended = _ENDED_AT_ONCE
+    while ended == _ENDED_AT_ONCE:
+        async with tools.db.read() as conn:
+            living = await store.select_living(conn, scope, customer_id=customer_id, limit=_ENDED_AT_ONCE)
+        for id in living:
+            async with tools.db.transaction() as conn:
+                now = await clock.now_of(conn, scope, tools.clock())
+                await collecting.end_of_customer(conn, scope, id=id, now=now)
+        ended = len(living)

@@ -13,11 +13,15 @@ from reevit_server.subscriptions.collecting import end_of_customer
 TERMS = ("plan_id", "amount", "interval", "interval_count")
 
 
-async def renew(conn: Connection, scope: Scope, *, id: str, now: datetime) -> str | None:
+async def renew(
+    conn: Connection, scope: Scope, *, id: str, now: datetime, until: datetime | None = None
+) -> str | None:
     """Begins the next period of a subscription whose period is over; the id of the invoice that is to be charged.
 
     None when there is none: it is not over, or the subscription ends with it. After a time in which nobody looked,
-    call it again until it says so: each period that was missed has its invoice, and has it once.
+    call it again until it says so: each period that was missed has its invoice, and has it once. Who does so, and
+    charges for each, says until when to leave it to them: the schedule does not look at either before. If one like
+    them died before they had charged, it is that invoice's turn.
     """
     stored = await store.find_for_update(conn, scope, id=id)
     if stored is None or stored["status"] == "canceled" or stored["current_period_end"] > now:
@@ -28,7 +32,11 @@ async def renew(conn: Connection, scope: Scope, *, id: str, now: datetime) -> st
         return None
     if stored["status"] == "paused":
         return None
-    return await begin(conn, scope, stored, type="subscription.renewed", now=now)
+    if until is not None:
+        left = await invoices.find_draft(conn, scope, subscription_id=id)
+        if left is not None:
+            return left
+    return await begin(conn, scope, stored, type="subscription.renewed", now=now, until=until)
 
 
 async def begin(
@@ -39,6 +47,7 @@ async def begin(
     anchor_at: datetime | None = None,
     type: str,
     now: datetime,
+    until: datetime | None = None,
 ) -> str | None:
     """The next period, on the terms that are to hold from now on, and its invoice; None if the customer is gone.
 
@@ -67,6 +76,7 @@ async def begin(
         "period_number": number,
         "current_period_start": start,
         "current_period_end": end,
+        "queue_at": end if until is None or end > now else until,
     }
     subscription = await store.update_period(conn, scope, id=stored["id"], fields=fields, now=now)
     previous = {
@@ -75,9 +85,9 @@ async def begin(
         if stored[field] != subscription[field]
     }
     await standing.record(conn, scope, subscription, payer, type, now=now, previous_attributes=previous)
+    invoice = await invoices.create(conn, scope, period_of(subscription), payer, now=now, until=until)
     if "status" in previous:
         await customers.count_subscriptions(conn, scope, id=payer.id)
-    invoice = await invoices.create(conn, scope, period_of(subscription), payer, now=now)
     return str(invoice["id"])
 
 

@@ -260,5 +260,6 @@ class RetryPolicyQuery(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     plan_id: Annotated[
-        str | None, Field(max_length=255, description="Without: the organization's own policy.")
+        str | None,
+        Field(min_length=1, max_length=255, description="Without: the organization's own policy."),
     ] = None

@@ -61,6 +61,8 @@ async def end(
     """
     for invoice in await invoices.select_open(conn, scope, subscription_id=stored["id"]):
         await cancel_invoice(conn, scope, invoice, payer, now=now)
+    if stored["status"] == "canceled":
+        return stored
     return await restate(conn, scope, stored, payer, "canceled", "subscription.canceled", now=now)
 
 

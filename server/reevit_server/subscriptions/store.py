@@ -90,15 +90,19 @@ async def find_for_update(conn: Connection, scope: Scope, *, id: str) -> asyncpg
     )
 
 
-async def find_means(conn: Connection, scope: Scope, *, id: str) -> asyncpg.Record:
-    """How a subscription is paid; and what the sandbox plays, said by the subscription or by its customer."""
+async def find_means_for_update(conn: Connection, scope: Scope, *, id: str) -> asyncpg.Record:
+    """How a subscription is paid; and what the sandbox plays, said by the subscription or by its customer.
+
+    The subscription is locked until the transaction ends, so that nobody ends it while a charge begins.
+    """
     return await fetch_one(
         conn,
         """
-        SELECT s.method, coalesce(s.metadata ->> 'sandbox', c.metadata ->> 'sandbox') AS scenario
+        SELECT s.status, s.method, coalesce(s.metadata ->> 'sandbox', c.metadata ->> 'sandbox') AS scenario
         FROM subscriptions AS s
         JOIN customers AS c ON c.org_id = s.org_id AND c.mode = s.mode AND c.id = s.customer_id
         WHERE s.org_id = $1 AND s.mode = $2 AND s.id = $3
+        FOR UPDATE OF s
         """,
         scope.org_id,
         scope.mode,
@@ -115,7 +119,7 @@ async def update_period(
         f"""
         UPDATE subscriptions AS s
         SET plan_id = $4, amount = $5, interval = $6, interval_count = $7, status = $8, anchor_at = $9,
-            period_number = $10, current_period_start = $11, current_period_end = $12, queue_at = $12,
+            period_number = $10, current_period_start = $11, current_period_end = $12, queue_at = $14,
             cancel_at_period_end = false, pending_changes = NULL, paused_at = NULL, updated_at = $13
         WHERE s.org_id = $1 AND s.mode = $2 AND s.id = $3
         RETURNING {_COLUMNS}
@@ -133,6 +137,7 @@ async def update_period(
         fields["current_period_start"],
         fields["current_period_end"],
         now,
+        fields["queue_at"],
     )
 
 
@@ -154,7 +159,8 @@ async def update_status(
             paused_at = CASE WHEN $4 = 'paused' THEN coalesce(s.paused_at, $6) END,
             canceled_at = CASE WHEN $4 = 'canceled' THEN $6::timestamptz END,
             queue_at = CASE
-                WHEN $4 IN ('trialing', 'active', 'past_due') OR $4 = 'paused' AND $5 THEN s.current_period_end
+                WHEN $4 IN ('trialing', 'active', 'past_due') OR $4 = 'paused' AND $5
+                THEN greatest(s.queue_at, s.current_period_end)
             END
         WHERE s.org_id = $1 AND s.mode = $2 AND s.id = $3
         RETURNING {_COLUMNS}
@@ -192,7 +198,7 @@ async def update_terms(
 async def take_due(conn: Connection, *, now: datetime, until: datetime, limit: int) -> list[asyncpg.Record]:
     """Subscriptions of all organizations whose period is over, each set to be looked at again at `until`.
 
-    Where a test clock stands still, who moves it does this.
+    Where a test clock stands still, or is about to be moved for the first time, who moves it does this.
     """
     return list(
         await conn.fetch(
@@ -201,7 +207,9 @@ async def take_due(conn: Connection, *, now: datetime, until: datetime, limit: i
                 SELECT org_id, mode, id
                 FROM subscriptions
                 WHERE queue_at <= $1
-                  AND (org_id, mode) NOT IN (SELECT org_id, mode FROM sandbox_clocks)
+                  AND (org_id, mode) NOT IN (
+                      SELECT org_id, mode FROM sandbox_clocks WHERE now IS NOT NULL OR held_until > $1
+                  )
                 ORDER BY queue_at
                 {page(limit)}
                 FOR UPDATE SKIP LOCKED

@@ -11,7 +11,7 @@ from reevit_server.app import create_app
 from reevit_server.cli import cli
 from reevit_server.core.database import Database
 from reevit_server.settings import Settings
-from tests.makers import MASTER_KEY, Api, make_merchant
+from tests.makers import MASTER_KEY, Api, created, make_merchant, ok
 
 
 async def _trade(dsn: str) -> str:
@@ -70,6 +70,100 @@ def test_every_kind_of_drift_is_found_and_named(empty_dsn: str, damage: str, fig
     assert report["checked"] == 2
     if damage.startswith("UPDATE customer_totals"):
         assert report["drift"][0]["subject"] == f"{customer_id} GHS"
+
+
+async def _bill(dsn: str) -> None:
+    """A customer with a subscription in its second period, another with one that is given up."""
+    async with await Database.open(dsn) as db, Api(create_app(Settings(master_key=MASTER_KEY), dsn)) as api:
+        merchant = await make_merchant(db, api)
+        terms = {"amount": 1500, "currency": "GHS", "interval": "weekly"}
+        for name, scenario in (("payer", "succeed"), ("debtor", "fail:lost_card")):
+            await merchant.customer(external_id=name)
+            body = {**terms, "external_customer_id": name, "metadata": {"sandbox": scenario}}
+            created(await merchant.test.post("/v1/subscriptions", json=body))
+        ok(await merchant.test.post("/v1/sandbox/clock/advance", json={"by": "8d"}))
+
+
+@pytest.mark.parametrize(
+    ("damage", "figures"),
+    [
+        ("SELECT 1", set()),
+        (
+            "UPDATE customers SET subscription_status = 'none' WHERE external_id = 'payer'",
+            {("subscription_status", "none", "active")},
+        ),
+        (
+            "UPDATE customers SET active_subscriptions = 2 WHERE external_id = 'payer'",
+            {("active_subscriptions", "2", "1")},
+        ),
+        (
+            "UPDATE subscriptions SET status = 'canceled', canceled_at = now(), queue_at = NULL",
+            {
+                ("subscription_status", "active", "canceled"),
+                ("active_subscriptions", "1", "0"),
+                ("subscription_status", "past_due", "canceled"),
+            },
+        ),
+        (
+            "UPDATE subscriptions SET status = 'trialing' WHERE status = 'past_due'",
+            {("subscription_status", "past_due", "active"), ("active_subscriptions", "0", "1")},
+        ),
+        (
+            "UPDATE invoices SET number = 9 WHERE number = 3",
+            {
+                ("invoice.number", "4", "3"),
+                ("invoice.number", "9", "5"),
+                ("invoice_numbers.last", "4", "9"),
+            },
+        ),
+        ("UPDATE invoice_numbers SET last = 5", {("invoice_numbers.last", "5", "4")}),
+        ("DELETE FROM invoice_numbers", {("invoice_numbers.last", None, "4")}),
+        ("UPDATE invoices SET amount = 1499 WHERE number = 1", {("invoice.amount", "1499", "1500")}),
+        ("UPDATE invoices SET currency = 'NGN' WHERE number = 2", {("invoice.currency", "NGN", "GHS")}),
+        (
+            "UPDATE invoices SET paid_at = '2026-01-01', status = 'paid' WHERE number = 2",
+            {("invoice.paid_at", "2026-01-01 00:00:00+00", None)},
+        ),
+    ],
+)
+def test_every_kind_of_drift_in_billing_is_found_and_named(empty_dsn: str, damage: str, figures: set):
+    asyncio.run(_bill(empty_dsn))
+    asyncio.run(_execute(empty_dsn, damage))
+    status, report = _verify(empty_dsn)
+    assert {(d["figure"], d["stored"], d["recomputed"]) for d in report["drift"]} == figures
+    assert status == (1 if figures else 0)
+
+
+@pytest.mark.parametrize(
+    ("damage", "figures"),
+    [
+        (
+            "UPDATE invoices SET customer_id = (SELECT id FROM customers WHERE external_id = 'debtor')",
+            {"invoice.customer_id"},
+        ),
+        (
+            "UPDATE payments SET source_id = 'sub_other' WHERE succeeded_at IS NULL",
+            {"invoice.subscription_id"},
+        ),
+        (
+            "UPDATE invoices SET payment_id = NULL, status = 'due', paid_at = NULL WHERE number = 1",
+            {
+                "invoice.payment_id",
+                "invoice.amount",
+                "invoice.currency",
+                "invoice.customer_id",
+                "invoice.subscription_id",
+                "invoice.paid_at",
+            },
+        ),
+    ],
+)
+def test_an_invoice_and_its_payment_are_of_the_same_customer_and_each_others(
+    empty_dsn: str, damage: str, figures: set
+):
+    asyncio.run(_bill(empty_dsn))
+    asyncio.run(_execute(empty_dsn, damage))
+    assert {drift["figure"] for drift in _verify(empty_dsn)[1]["drift"]} == figures
 
 
 def test_verifying_an_unknown_organization_says_so(empty_dsn: str):

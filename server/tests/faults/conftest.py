@@ -24,6 +24,11 @@ class Extent(NamedTuple):
     requests_while_held: int
     requests_to_two_workers: int
     worker_stops: int
+    billing_runs: int
+    subscriptions: int
+    subscriptions_to_catch_up: int
+    days_missed: int
+    waits_for_the_dead: bool
 
 
 SHORT = Extent(
@@ -35,6 +40,11 @@ SHORT = Extent(
     requests_while_held=20,
     requests_to_two_workers=40,
     worker_stops=1,
+    billing_runs=1,
+    subscriptions=200,
+    subscriptions_to_catch_up=18,
+    days_missed=4,
+    waits_for_the_dead=False,
 )
 LONG = Extent(
     worker_kills=15,
@@ -45,6 +55,11 @@ LONG = Extent(
     requests_while_held=60,
     requests_to_two_workers=500,
     worker_stops=8,
+    billing_runs=4,
+    subscriptions=600,
+    subscriptions_to_catch_up=90,
+    days_missed=30,
+    waits_for_the_dead=True,
 )
 
 

@@ -1,5 +1,5 @@
-"""What must be true after any fault (I1 to I8), each a function over what is stored, what clients were told and what
-the receiver got. `check` asks for all of them.
+"""What must be true after any fault (I1 to I9, I13), each a function over what is stored, what clients were told and
+what the receiver got. `check` asks for all of them. Those of billing are in `billing.py`.
 
 None of it is asked of our own code, but for the proof of totals that operators have too, `reevit verify`.
 """
@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import standardwebhooks
 
 from reevit_server.core.database import Database
+from tests.faults import billing
 from tests.faults.load import Endpoint, Load
 from tests.faults.receiver import Received
 from tests.running import reevit
@@ -38,6 +39,7 @@ async def check(evidence: Evidence, *, database_was_killed: bool = False) -> Non
     await each_key_had_one_effect(evidence)
     await totals_are_the_fold(evidence)
     await no_more_is_refunded_than_was_captured(evidence)
+    await billing.check(evidence.db)
     await each_change_has_its_event(evidence)
     await every_event_was_told_to_the_end(evidence)
     await retries_are_told_as_such(evidence, database_was_killed=database_was_killed)
@@ -53,6 +55,7 @@ async def every_acknowledged_write_is_there(evidence: Evidence) -> None:
         """
         SELECT org_id, mode, id, amount, currency FROM payments
         UNION ALL SELECT org_id, mode, id, amount, currency FROM refunds
+        UNION ALL SELECT org_id, mode, id, amount, currency FROM subscriptions
         UNION ALL SELECT org_id, mode, id, NULL, NULL FROM customers
         """,
     )
@@ -69,8 +72,9 @@ async def each_key_had_one_effect(evidence: Evidence) -> None:
     effects = await _fetch(
         evidence,
         """
-        SELECT coalesce(reference, 'none') AS key, id FROM payments
+        SELECT coalesce(reference, 'none') AS key, id FROM payments WHERE source <> 'subscription'
         UNION ALL SELECT coalesce(reason, 'none'), id FROM refunds
+        UNION ALL SELECT coalesce(metadata ->> 'key', 'none'), id FROM subscriptions
         """,
     )
     told = evidence.load.told
@@ -110,17 +114,20 @@ async def each_change_has_its_event(evidence: Evidence) -> None:
         """
         SELECT org_id, mode, 'payment.created' AS type, id AS subject_id FROM payments
         UNION ALL SELECT org_id, mode, 'payment.succeeded', id FROM payments WHERE succeeded_at IS NOT NULL
-        UNION ALL SELECT org_id, mode, 'payment.failed', id FROM payments WHERE status = 'failed'
+        UNION ALL SELECT org_id, mode, 'payment.failed', id
+        FROM payments, generate_series(1, attempt_count - (succeeded_at IS NOT NULL)::integer)
         UNION ALL SELECT org_id, mode, 'payment.refunded', payment_id FROM refunds
         UNION ALL SELECT org_id, mode, 'customer.created', id FROM customers
         """,
     )
-    expected = Counter(tuple(row) for row in changes)
+    expected = Counter(tuple(row) for row in [*changes, *await billing.changes(evidence.db)])
     for key, told in evidence.load.told.items():
         if evidence.load.sent[key].method == "PUT" and told.status == 200:
             scope = evidence.load.sent[key].shop.scope
             expected[scope.org_id, scope.mode, "customer.updated", told.json["id"]] += 1
-    events = await _fetch(evidence, "SELECT org_id, mode, type, subject_id FROM events")
+    events = await _fetch(
+        evidence, "SELECT org_id, mode, type, subject_id FROM events WHERE type <> 'payment.processing'"
+    )
     assert Counter(tuple(row) for row in events) == expected
 
 
@@ -222,13 +229,20 @@ _PARENTS = (
     ("payments", "customer_id", "customers"),
     ("refunds", "customer_id", "customers"),
     ("refunds", "payment_id", "payments"),
+    ("subscriptions", "customer_id", "customers"),
+    ("invoices", "customer_id", "customers"),
+    ("invoices", "subscription_id", "subscriptions"),
+    ("invoices", "payment_id", "payments"),
     ("events", "customer_id", "customers"),
     ("idempotency_keys", "customer_id", "customers"),
     ("webhook_deliveries", "event_id", "events"),
     ("webhook_deliveries", "endpoint_id", "webhook_endpoints"),
     ("webhook_attempts", "delivery_id", "webhook_deliveries"),
 )
-_ROOTS = {"organizations", "api_keys", "customers", "webhook_endpoints"}
+_ROOTS = {
+    *("organizations", "api_keys", "customers", "webhook_endpoints"),
+    *("sandbox_clocks", "invoice_numbers", "retry_policies"),
+}
 
 
 async def nothing_left_its_scope(evidence: Evidence) -> None:
@@ -250,7 +264,10 @@ async def nothing_left_its_scope(evidence: Evidence) -> None:
         SELECT e.id
         FROM events AS e
         LEFT JOIN (
-            SELECT id, org_id, mode FROM payments UNION ALL SELECT id, org_id, mode FROM customers
+            SELECT id, org_id, mode FROM payments
+            UNION ALL SELECT id, org_id, mode FROM customers
+            UNION ALL SELECT id, org_id, mode FROM subscriptions
+            UNION ALL SELECT id, org_id, mode FROM invoices
         ) AS p ON p.id = e.subject_id
         WHERE (p.org_id, p.mode) IS DISTINCT FROM (e.org_id, e.mode)
     """
@@ -291,6 +308,7 @@ async def _counts(evidence: Evidence) -> Any:
         evidence,
         """
         SELECT (SELECT count(*) FROM payments), (SELECT count(*) FROM refunds), (SELECT count(*) FROM customers),
+               (SELECT count(*) FROM subscriptions), (SELECT count(*) FROM invoices),
                (SELECT count(*) FROM events), (SELECT count(*) FROM webhook_deliveries),
                (SELECT count(*) FROM idempotency_keys)
         """,

@@ -17,6 +17,7 @@ from tests.makers import created
 
 _PATIENCE_SECONDS = 90  # longer than a server needs that is killed whole and started again
 _CUSTOMERS = 4
+_AT_ONCE = 8
 
 
 class Endpoint(NamedTuple):
@@ -100,6 +101,19 @@ class Load:
             for _ in range(count):
                 await self._send(client, self._next())
 
+    async def send_these(self, base_url: str, requests: dict[str, Request]) -> None:
+        """Requests of the test's own, by their keys; some at a time, each until it is answered."""
+        turns = asyncio.Semaphore(_AT_ONCE)
+        self.sent |= requests
+
+        async def one(client: httpx.AsyncClient, key: str) -> None:
+            async with turns:
+                await self._send(client, key)
+
+        async with self._client(base_url) as client, asyncio.TaskGroup() as group:
+            for key in requests:
+                group.create_task(one(client, key))
+
     async def create_endpoint(self, base_url: str, shop: Shop, url: str, events: list[str]) -> Endpoint:
         """Has a shop told of events."""
         async with self._client(base_url) as client:
@@ -123,7 +137,8 @@ class Load:
         return httpx.AsyncClient(base_url=base_url, transport=self.transport, timeout=15)
 
     def _next(self) -> str:
-        """Mostly payments of a few customers in two currencies; some fail, some are refunded, some profiles change.
+        """Mostly payments of a few customers in two currencies; some fail, some are refunded, some profiles change,
+        and in test mode some subscribe.
 
         Whatever comes of it names its key.
         """
@@ -137,18 +152,25 @@ class Load:
             request = Request(shop, "POST", path, {"amount": 1, "reason": key})
         elif number % 7 == 6:
             request = Request(shop, "PUT", f"/v1/customers/external/{customer}", {"name": key})
+        elif number % 8 == 3 and shop.scope.mode == "test" and (payers := self._payers(shop)):
+            body = _subscription(number, payers[number % len(payers)], key)
+            request = Request(shop, "POST", "/v1/subscriptions", body)
         else:
             request = Request(shop, "POST", "/v1/payments", _payment(shop, number, customer, reference=key))
         self.sent[key] = request
         return key
 
     def _paid(self, shop: Shop) -> list[str]:
+        return [payment["id"] for payment in self._payments(shop) if payment["status"] == "succeeded"]
+
+    def _payers(self, shop: Shop) -> list[str]:
+        return [payment["customer_id"] for payment in self._payments(shop)]
+
+    def _payments(self, shop: Shop) -> list[dict[str, Any]]:
         return [
-            told.json["id"]
+            told.json
             for key, told in self.told.items()
-            if self.sent[key].shop == shop
-            and self.sent[key].path == "/v1/payments"
-            and told.json["status"] == "succeeded"
+            if self.sent[key].shop == shop and self.sent[key].path == "/v1/payments"
         ]
 
     async def _send(self, client: httpx.AsyncClient, key: str) -> None:
@@ -189,3 +211,15 @@ def _payment(shop: Shop, number: int, customer: str, *, reference: str) -> dict[
     if shop.scope.mode == "live":
         return {**payment, "provider": "external"}
     return {**payment, "metadata": {"sandbox": "fail:insufficient_funds"}} if number % 8 == 0 else payment
+
+
+def _subscription(number: int, customer_id: str, key: str) -> dict[str, Any]:
+    """Charged at once. Whoever is declined is declined for good: no further attempt comes while a test runs."""
+    declined = {"sandbox": "fail:stolen_card"} if number % 16 == 3 else {}
+    return {
+        "customer_id": customer_id,
+        "amount": 1000 + number,
+        "currency": "GHS",
+        "interval": "monthly",
+        "metadata": {"key": key, **declined},
+    }

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
 from subprocess import Popen
 from typing import Any
@@ -17,6 +18,7 @@ from typing import Any
 import asyncpg
 
 from reevit_server.core import embedded
+from reevit_server.core.clock import utc_now
 from reevit_server.core.database import Database
 from reevit_server.core.scope import Scope
 from tests.faults import invariants
@@ -24,10 +26,41 @@ from tests.faults.load import Endpoint, Load, Shop
 from tests.faults.receiver import Receiver
 from tests.running import REEVIT, Server, environment, free_port, reevit, serving, start
 
-# A killed worker's job comes back after 30 seconds, and so does its attempt's place; then all must be sent.
-_DRAIN_SECONDS = 120
+# A killed worker's job comes back after 30 seconds, and so does its attempt's place. Of a charge that it had begun,
+# the provider is asked after one minute, or two. Then all must be sent.
+_DRAIN_SECONDS = 240
 _WAIT_SECONDS = 60
 _SHOWN = 20_000  # characters
+
+_LEFT = """
+    SELECT 'delivery' AS what, status, count(*) FROM webhook_deliveries WHERE finished_at IS NULL GROUP BY status
+    UNION ALL SELECT entrypoint, status::text, count(*) FROM pgqueuer GROUP BY entrypoint, status
+    UNION ALL SELECT 'payment', status, count(*) FROM payments WHERE reconcile_at IS NOT NULL GROUP BY status
+    UNION ALL SELECT 'invoice', status, count(*) FROM invoices
+    WHERE status = 'draft' OR queue_at <= $1 GROUP BY status
+    UNION ALL SELECT 'subscription', status, count(*) FROM subscriptions WHERE queue_at <= $1 GROUP BY status
+"""
+# What waits for somebody who may be dead: that time is over at once. To do once more what a living one is doing does
+# no harm, as every deed in the background is done once; a delivery is left to whoever has its job.
+_HURRY = (
+    "UPDATE pgqueuer SET heartbeat = $1 - interval '1 hour' WHERE status = 'picked' AND heartbeat < $1",
+    "UPDATE pgqueuer_schedules SET heartbeat = $1 - interval '1 hour' WHERE status = 'picked' AND heartbeat < $1",
+    """
+    UPDATE pgqueuer_schedules SET next_run = $1
+    WHERE entrypoint IN ('payments.queue_unsettled', 'jobs.put_back') AND status = 'queued'
+    """,
+    "UPDATE payments SET reconcile_at = $1 WHERE reconcile_at > $1",
+    """
+    UPDATE webhook_deliveries AS d SET sending_until = $1
+    WHERE d.status = 'sending' AND d.sending_until > $1 AND NOT EXISTS (
+        SELECT FROM pgqueuer WHERE status = 'picked' AND convert_from(payload, 'UTF8')::jsonb ? d.id
+    )
+    """,
+    """
+    UPDATE pgqueuer SET execute_after = $1
+    WHERE status = 'queued' AND entrypoint = 'webhooks.deliver' AND execute_after > $1
+    """,
+)
 
 
 @dataclass
@@ -95,37 +128,54 @@ class Stage:
             url = f"{receiver.base_url}/{len(self.endpoints)}"
             self.endpoints.append(await self.load.create_endpoint(self.base_url, shop, url, events))
 
-    async def check(self, *, database_was_killed: bool = False) -> None:
+    async def check(self, *, database_was_killed: bool = False, now: datetime | None = None) -> None:
         """All is told, and everything that must be true is. The server runs, and the receivers answer."""
-        await self._until_all_is_told()
+        await self.until_all_is_told(now=now)
         dsn = self.dsn()
         received = [request for receiver in self.receivers for request in receiver.got()]
         async with await Database.open(dsn, connections_max=2) as db:
             evidence = invariants.Evidence(db, dsn, self.base_url, self.load, self.endpoints, received)
             await invariants.check(evidence, database_was_killed=database_was_killed)
 
-    async def _until_all_is_told(self) -> None:
+    async def until_all_is_told(
+        self, *, now: datetime | None = None, dead_since: datetime | None = None
+    ) -> None:
+        """Until all that is due is charged and told. Of who died before `dead_since` nothing is waited for."""
         deadline = time.monotonic() + _DRAIN_SECONDS
-        while left := await self.fetch(
-            """
-            SELECT 'delivery' AS what, status, count(*) FROM webhook_deliveries
-            WHERE finished_at IS NULL GROUP BY status
-            UNION ALL SELECT entrypoint, status::text, count(*) FROM pgqueuer GROUP BY entrypoint, status
-            """
-        ):
+        while left := await self.fetch(_LEFT, now or utc_now()):
             assert time.monotonic() < deadline, left
+            if dead_since is not None:
+                await self._hurry(dead_since)
             await asyncio.sleep(0.2)
+
+    async def _hurry(self, dead_since: datetime) -> None:
+        conn = await asyncpg.connect(self.dsn())
+        try:
+            for statement in _HURRY:
+                await conn.execute(statement, dead_since)
+        finally:
+            await conn.close()
 
     async def attempts(self, error: str) -> int:
         """How many attempts failed for this reason."""
         (row,) = await self.fetch(f"SELECT count(*) FROM webhook_attempts WHERE error = '{error}'")
         return row["count"]
 
-    async def fetch(self, statement: str) -> list[asyncpg.Record]:
+    async def fetch(self, statement: str, *values: object) -> list[asyncpg.Record]:
         """What an outsider sees in the database, which runs."""
         conn = await asyncpg.connect(self.dsn())
         try:
-            return await conn.fetch(statement)
+            return await conn.fetch(statement, *values)
+        finally:
+            await conn.close()
+
+    async def until(self, condition: str, *values: object) -> None:
+        """Until the database says that this is so; it is asked often, so that who is to be killed then is at work."""
+        conn = await asyncpg.connect(self.dsn())
+        try:
+            async with asyncio.timeout(_WAIT_SECONDS):
+                while not await conn.fetchval(f"SELECT {condition}", *values):  # noqa: ASYNC110 - as above
+                    await asyncio.sleep(0.005)
         finally:
             await conn.close()
 

@@ -54,7 +54,7 @@ async def test_a_receiver_that_was_down_for_an_hour_is_told_everything_by_the_sc
             back_at = clock.now
             stage.receiver.come_back()
             await clockwork.run_for(hours=3)
-            await stage.check()
+            await stage.check(now=clock.now)
             down, other = stage.endpoints
             for tries in (await _attempts(stage, other.id)).values():
                 assert [(attempt["started_at"], attempt["error"]) for attempt in tries] == [

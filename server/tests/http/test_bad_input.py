@@ -10,7 +10,7 @@ import pytest
 
 from reevit_server.core.database import Database
 from tests.http.rows import nothing_stored, rows_of
-from tests.makers import Merchant, refused
+from tests.makers import Merchant, created, refused
 
 # A good body for every address; each case spoils one field of it.
 GOOD: dict[str, dict[str, Any]] = {
@@ -24,9 +24,28 @@ GOOD: dict[str, dict[str, Any]] = {
     "POST /v1/payments/{payment}/refund": {"amount": 1},
     "POST /v1/api-keys": {"name": "till"},
     "POST /v1/sandbox/payments/{waiting}/complete": {"outcome": "succeed"},
+    "POST /v1/subscriptions": {
+        "external_customer_id": "usr_1",
+        "amount": 15000,
+        "currency": "GHS",
+        "interval": "monthly",
+    },
+    "PATCH /v1/subscriptions/{subscription}": {"method": "card"},
+    "POST /v1/subscriptions/{subscription}/cancel": {"at_period_end": True},
+    "POST /v1/policies/retry": {"delays": ["1h"]},
+    "PATCH /v1/invoices/{invoice}": {"metadata": {"ledger": "2026-11"}},
+    "POST /v1/sandbox/clock/advance": {"by": "1h"},
 }
 MONEY = [address for address, body in GOOD.items() if "amount" in body]
 PROFILES = list(GOOD)[:3]
+NOTED = [
+    *PROFILES,
+    "POST /v1/payments",
+    "PATCH /v1/payments/intents/{intent}",
+    "POST /v1/subscriptions",
+    "PATCH /v1/subscriptions/{subscription}",
+    "PATCH /v1/invoices/{invoice}",
+]
 
 
 async def send(merchant: Merchant, address: str, raw: str | bytes) -> httpx.Response:
@@ -47,6 +66,12 @@ async def existing(merchant: Merchant, address: str) -> str:
     if "{intent}" in address:
         intent = await merchant.test.post("/v1/payments/intents", json={"amount": 1, "currency": "GHS"})
         return address.replace("{intent}", intent.json()["id"])
+    if "{subscription}" in address or "{invoice}" in address:
+        body = {**GOOD["POST /v1/subscriptions"], "external_customer_id": "usr_0"}
+        await merchant.customer(external_id="usr_0")
+        made = created(await merchant.test.post("/v1/subscriptions", json=body))
+        there = address.replace("{subscription}", made["id"])
+        return there.replace("{invoice}", made["latest_invoice_id"])
     return address
 
 
@@ -131,6 +156,9 @@ async def test_a_body_is_an_object(merchant: Merchant, db: Database, address: st
         ("POST /v1/customers/{customer}/tags", "`tags`"),
         ("POST /v1/payments", "`amount`"),
         ("POST /v1/payments/intents", "`amount`"),
+        ("POST /v1/subscriptions", "`amount`"),
+        ("POST /v1/policies/retry", "`delays`"),
+        ("POST /v1/sandbox/clock/advance", "with to or with by"),
     ],
 )
 async def test_a_body_that_says_nothing_is_told_what_is_missing(
@@ -213,7 +241,7 @@ async def test_a_tag_is_a_short_line(merchant: Merchant, db: Database, address: 
         check_names(refused(await send(merchant, there, raw), 400, "validation_error"), "tags.1")
 
 
-@pytest.mark.parametrize("address", [*PROFILES, "POST /v1/payments", "PATCH /v1/payments/intents/{intent}"])
+@pytest.mark.parametrize("address", NOTED)
 @pytest.mark.parametrize("value", [None, {"a": 1}, [1], "x" * 501], ids=lambda value: str(value)[:20])
 async def test_a_metadata_value_is_a_string_a_number_or_a_boolean(
     merchant: Merchant, db: Database, address: str, value: object
@@ -226,7 +254,7 @@ async def test_a_metadata_value_is_a_string_a_number_or_a_boolean(
     assert ("500" if isinstance(value, str) else "string") in body["message"]
 
 
-@pytest.mark.parametrize("address", [*PROFILES, "POST /v1/payments", "PATCH /v1/payments/intents/{intent}"])
+@pytest.mark.parametrize("address", NOTED)
 @pytest.mark.parametrize("key", ["", "x" * 41, "pl\tan"])
 async def test_a_metadata_key_is_a_short_line(merchant: Merchant, db: Database, address: str, key: str):
     there = await existing(merchant, address)
@@ -249,6 +277,11 @@ async def test_a_metadata_key_is_a_short_line(merchant: Merchant, db: Database, 
         ("POST /v1/payments", "external_customer_id"),
         ("POST /v1/payments", "customer_id"),
         ("POST /v1/payments/intents", "reference"),
+        ("POST /v1/subscriptions", "customer_id"),
+        ("POST /v1/subscriptions", "external_customer_id"),
+        ("POST /v1/subscriptions", "plan_id"),
+        ("PATCH /v1/subscriptions/{subscription}", "plan_id"),
+        ("POST /v1/policies/retry", "plan_id"),
     ],
 )
 async def test_an_id_of_yours_is_a_line_of_1_to_255_characters(

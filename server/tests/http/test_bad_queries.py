@@ -19,6 +19,11 @@ LISTS = [
     "/v1/customers/{customer}/history",
     "/v1/customers/{customer}/value?explain=true",
     "/v1/payments/{payment}/refunds",
+    "/v1/subscriptions",
+    "/v1/invoices",
+    "/v1/customers/{customer}/subscriptions",
+    "/v1/customers/{customer}/invoices",
+    "/v1/policies/retry",
 ]
 NO_INTEGERS = ("1_0", "1.0", "%201", "1%20", "%2B1", "%D9%A3", "9" * 5000, "1%0A")
 
@@ -135,7 +140,17 @@ async def test_a_metadata_filter_finds_nothing_where_no_such_value_can_be(mercha
     assert found["customers"] == []
 
 
-@pytest.mark.parametrize("path", ["/v1/customers", "/v1/payments", "/v1/api-keys"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/customers",
+        "/v1/payments",
+        "/v1/api-keys",
+        "/v1/subscriptions",
+        "/v1/invoices",
+        "/v1/policies/retry",
+    ],
+)
 @pytest.mark.parametrize(
     ("query", "named"),
     [
@@ -205,7 +220,13 @@ async def test_a_huge_cursor_is_refused(merchant: Merchant):
 @pytest.mark.parametrize("at", ["0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59"])
 @pytest.mark.parametrize(
     ("path", "order"),
-    [("/v1/customers", "created_at:desc"), ("/v1/payments", "created_at"), ("/v1/api-keys", "created_at")],
+    [
+        ("/v1/customers", "created_at:desc"),
+        ("/v1/payments", "created_at"),
+        ("/v1/api-keys", "created_at"),
+        ("/v1/subscriptions", "created_at"),
+        ("/v1/invoices", "created_at"),
+    ],
 )
 async def test_an_instant_in_a_cursor_that_no_database_holds_is_refused(
     merchant: Merchant, path: str, order: str, at: str

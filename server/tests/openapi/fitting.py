@@ -1,14 +1,15 @@
 """What no schema can say: valid data that is also about something real, and not the same thing twice."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import unquote
 
 from schemathesis import Case
 from schemathesis.core.parameters import ParameterLocation
 
+from reevit_server.subscriptions.models import DELAY, DELAY_SECONDS_MAX, INTERVAL_COUNT_MAX, span
 from tests.openapi.formats import is_address, is_number, is_secret, is_told
-from tests.openapi.objects import HOOKS, IN_PATH, LISTENING, PAYMENTS, PREPARED, Shop
+from tests.openapi.objects import HOOKS, IN_PATH, LISTENING, PAYMENTS, PREPARED, SUBSCRIPTIONS, UNPAID, Shop
 
 
 def fit(case: Case[Any], shop: Shop, *, with_objects: bool = True) -> None:
@@ -45,6 +46,10 @@ def _fit_path(path: dict[str, Any], query: dict[str, Any], operation_id: str, sh
             path[name] = payment["id"]
             if "client_secret" in query:
                 query["client_secret"] = payment["client_secret"]
+        elif name == "subscription_id" and (maker := SUBSCRIPTIONS.get(operation_id)):
+            path[name] = maker(shop)["id"]
+        elif name == "invoice_id" and operation_id in UNPAID:
+            path[name] = shop.subscription("fail,succeed")["latest_invoice_id"]
         elif name == "endpoint_id" and operation_id in LISTENING:
             path[name] = shop.listener()["id"]
         elif name != "tag":  # any tag will do
@@ -76,6 +81,10 @@ def _made_invalid(case: Case[Any]) -> set[str | None]:
 def _fit_query(case: Case[Any], query: dict[str, Any], shop: Shop) -> None:
     if case.path == "/v1/customers/lookup" and "external_id" in query:
         _be_known(query["external_id"], shop)
+    if case.operation.definition.raw["operationId"] == "delete_retry_policy":
+        if "plan_id" in query and (not query["plan_id"] or not query["plan_id"].isprintable()):
+            query["plan_id"] = "team"  # what a policy can be for; the query itself may ask for anything
+        shop.retry_policy(query.get("plan_id"))
     if "cursor" in query:
         query["cursor"] = _cursor(case, query, shop)
         if query["cursor"] is None:
@@ -119,6 +128,35 @@ def _fit_body(body: dict[str, Any], operation_id: str, shop: Shop) -> None:
         del body["signing_secret"]
     if body.get("endpoint_id") is not None:
         body["endpoint_id"] = shop.endpoint()["id"]
+    _fit_terms(body)
+    if operation_id == "advance_sandbox_clock" and isinstance(body.get("to"), str):
+        body["to"] = _a_little_later(shop)
+
+
+def _fit_terms(body: dict[str, Any]) -> None:
+    """Of subscriptions and retry policies: rules between fields, and spans that a pattern cannot limit."""
+    now = datetime.now(UTC)
+    if isinstance(body.get("start_at"), str) and not "0002" < body["start_at"] < now.isoformat():
+        body["start_at"] = (now + timedelta(days=1)).isoformat()  # it must not lie too far away
+    if body.get("interval") in INTERVAL_COUNT_MAX:
+        body.setdefault("interval_count", 1)  # a change of the one alone must go together with what is stored
+    if isinstance(body.get("interval_count"), int):
+        most = INTERVAL_COUNT_MAX[body.get("interval") or "yearly"]
+        body["interval_count"] = min(body["interval_count"], most)
+    if isinstance(body.get("delays"), list):
+        body["delays"] = [delay if _is_bearable(delay) else "30d" for delay in body["delays"]]
+        if not body["delays"]:
+            body["max_retries"] = 0
+
+
+def _is_bearable(delay: str) -> bool:
+    return DELAY.fullmatch(delay) is not None and span(delay).total_seconds() <= DELAY_SECONDS_MAX
+
+
+def _a_little_later(shop: Shop) -> str:
+    """Where a test clock can be moved to: it goes forward only."""
+    now = datetime.fromisoformat(shop.send("GET", "/v1/sandbox/clock").json()["now"])
+    return (now + timedelta(hours=1)).isoformat()
 
 
 def _fit_numbers(value: Any) -> None:

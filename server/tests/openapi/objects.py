@@ -61,6 +61,23 @@ class Shop:
             "/v1/payments/intents", amount=10_000, currency="GHS", customer_id=self.customer()["id"]
         )
 
+    def subscription(self, scenario: str = "succeed", **fields: Any) -> dict[str, Any]:
+        """A subscription of a customer, with its first invoice as the sandbox's scenario leaves it."""
+        terms = {"plan_id": "team", "amount": 10_000, "currency": "GHS", "interval": "monthly"}
+        metadata = {"sandbox": scenario}
+        customer_id = self.customer()["id"]
+        return self.make("/v1/subscriptions", customer_id=customer_id, metadata=metadata, **terms, **fields)
+
+    def paused_subscription(self) -> dict[str, Any]:
+        answer = self.send("POST", f"/v1/subscriptions/{self.subscription()['id']}/pause", json={})
+        assert answer.status_code == 200, answer.text
+        paused: dict[str, Any] = answer.json()
+        return paused
+
+    def retry_policy(self, plan_id: str | None = None) -> None:
+        answer = self.send("POST", "/v1/policies/retry", json={"plan_id": plan_id, "delays": ["1h"]})
+        assert answer.status_code == 200, answer.text
+
     def event(self) -> dict[str, Any]:
         self.customer()
         answer = self.send("GET", "/v1/events", params={"limit": 1})
@@ -101,6 +118,8 @@ class Shop:
 IN_PATH: dict[str, Callable[[Shop], str]] = {
     "customer_id": lambda shop: shop.customer()["id"],
     "payment_id": lambda shop: shop.payment()["id"],
+    "subscription_id": lambda shop: shop.subscription()["id"],
+    "invoice_id": lambda shop: shop.subscription()["latest_invoice_id"],
     "event_id": lambda shop: shop.event()["id"],
     "key_id": lambda shop: shop.api_key()["id"],
     "endpoint_id": lambda shop: shop.endpoint()["id"],
@@ -115,6 +134,11 @@ PAYMENTS: dict[str, Callable[[Shop], dict[str, Any]]] = {
     "retry_payment": lambda shop: shop.payment("fail"),
     "complete_sandbox_payment": lambda shop: shop.payment("processing"),
 }
+# The same for subscriptions, and for invoices that are not paid.
+SUBSCRIPTIONS: dict[str, Callable[[Shop], dict[str, Any]]] = {
+    "resume_subscription": Shop.paused_subscription,
+}
+UNPAID = ("retry_invoice", "cancel_invoice")
 # Listeners are endpoints of their own kind.
 LISTENING = ("poll_webhook_listener", "delete_webhook_listener")
 # What must be there although no address names it.

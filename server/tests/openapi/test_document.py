@@ -30,6 +30,7 @@ _MAY_BE_MISSING = {
     "get_webhook_config",
     "delete_webhook_config",
     "send_test_to_webhook_config",
+    "delete_retry_policy",
 }
 # What no operation answers: it is about an address, said by the command line, a bug of ours, or has only children.
 _ELSEWHERE = {

@@ -22,6 +22,24 @@ OPERATIONS = {
         "add_customer_tags",
         "list_customer_payments",
         "get_customer_value",
+        "get_customer_history",
+        "get_customer_state",
+    ],
+    "subscriptions": [
+        "create_subscription",
+        "get_subscription",
+        "update_subscription",
+        "pause_subscription",
+        "resume_subscription",
+        "cancel_subscription",
+    ],
+    "invoices": [
+        "create_subscription",
+        "list_invoices",
+        "get_invoice",
+        "update_invoice",
+        "retry_invoice",
+        "cancel_invoice",
     ],
     "webhook endpoints": [
         "create_webhook_endpoint",
@@ -47,6 +65,8 @@ def test_what_was_made_is_there_and_what_was_deleted_is_gone(
 
         def before_call(self, case: Any) -> None:
             fit(case, self.shop, with_objects=False)
+            if noun == "invoices":
+                _leave_unpaid(case)
 
         def get_call_kwargs(self, case: Any) -> dict[str, Any]:  # noqa: ARG002 - the machine passes it
             headers = {"X-Reevit-Key": self.shop.key}
@@ -61,3 +81,12 @@ def test_what_was_made_is_there_and_what_was_deleted_is_gone(
             suppress_health_check=list(HealthCheck),
         )
     )
+
+
+def _leave_unpaid(case: Any) -> None:
+    """A first invoice that waits for its next attempt, and that the list shows: what is paid is at its end."""
+    operation_id = case.operation.definition.raw["operationId"]
+    if operation_id == "create_subscription" and isinstance(case.body, dict):
+        case.body |= {"trial_days": 0, "start_at": None, "metadata": {"sandbox": "fail,succeed"}}
+    elif operation_id == "list_invoices":
+        case.query = {}

@@ -50,6 +50,7 @@ OPERATIONS = _operations()
 GUARDED = [operation for operation in OPERATIONS if operation.scope is not None]
 NAMING = [operation for operation in GUARDED if "{" in operation.path and operation.id != "upsert_customer"]
 
+TERMS = {"plan_id": "team", "amount": 100, "currency": "GHS", "interval": "monthly"}
 # A new operation with a body, a query it cannot do without, or another kind of object needs a line here.
 BODIES: dict[str, dict[str, Any]] = {
     "create_customer": {"external_id": "usr_new"},
@@ -65,6 +66,16 @@ BODIES: dict[str, dict[str, Any]] = {
     "retry_payment": {},
     "refund_payment": {"amount": 1},
     "complete_sandbox_payment": {"outcome": "succeed"},
+    "create_subscription": {**TERMS, "external_customer_id": "kö/1"},
+    "update_subscription": {"amount": 200},
+    "cancel_subscription": {},
+    "pause_subscription": {},
+    "resume_subscription": {},
+    "set_retry_policy": {"plan_id": "team", "delays": ["1h"]},
+    "update_invoice": {"metadata": {"ledger": "2026-11"}},
+    "retry_invoice": {},
+    "cancel_invoice": {},
+    "advance_sandbox_clock": {"by": "1h"},
     "create_api_key": {"name": "another"},
     "upsert_webhook_config": {"url": "https://new.example/hooks"},
     "send_test_to_webhook_config": {},
@@ -82,11 +93,14 @@ BODIES: dict[str, dict[str, Any]] = {
 QUERIES = {
     "lookup_customer": "?external_id={external_id}",
     "confirm_payment_intent": "?client_secret={client_secret}",
+    "delete_retry_policy": "?plan_id=team",
 }
 UNKNOWN = {
     "customer_id": "cus_01jd8w3v5qe2rvkz6n0c4m8x7a",
     "external_id": "usr_nobody",
     "payment_id": "pay_01jd8w3v5qe2rvkz6n0c4m8x7a",
+    "subscription_id": "sub_01jd8w3v5qe2rvkz6n0c4m8x7a",
+    "invoice_id": "inv_01jd8w3v5qe2rvkz6n0c4m8x7a",
     "event_id": "evt_01jd8w3v5qe2rvkz6n0c4m8x7a",
     "key_id": "key_01jd8w3v5qe2rvkz6n0c4m8x7a",
     "endpoint_id": "whk_01jd8w3v5qe2rvkz6n0c4m8x7a",
@@ -100,6 +114,11 @@ _TABLES = (
     "customer_days",
     "payments",
     "refunds",
+    "subscriptions",
+    "invoices",
+    "invoice_numbers",
+    "retry_policies",
+    "sandbox_clocks",
     "events",
     "api_keys",
     "webhook_endpoints",
@@ -120,6 +139,8 @@ PAYMENTS: dict[str, Callable[[Merchant], Awaitable[dict[str, Any]]]] = {
     "retry_payment": lambda owner: owner.payment(metadata={"sandbox": "fail"}),
     "complete_sandbox_payment": lambda owner: owner.payment(metadata={"sandbox": "processing"}),
 }
+# An invoice that is to be charged again or canceled must not be paid.
+UNPAID = ("retry_invoice", "cancel_invoice")
 LISTENING = ("poll_webhook_listener", "delete_webhook_listener")
 
 
@@ -128,6 +149,8 @@ async def objects_of(owner: Merchant, operation: Operation) -> dict[str, str]:
     customer = await owner.customer(external_id="kö/1", tags=["vip"])
     pay = PAYMENTS.get(operation.id.removesuffix("_by_external_id"))
     payment = await (pay(owner) if pay else owner.payment(customer_id=customer["id"]))
+    subscription = await _subscription(owner, operation, customer["id"])
+    ok(await owner.test.post("/v1/policies/retry", json={"plan_id": "team", "delays": ["1h", "1d"]}))
     event = ok(await owner.test.get("/v1/events?limit=1"))["events"][0]
     key = created(await owner.test.post("/v1/api-keys", json={"name": "spare"}))
     hooks = {"url": "https://shop.example/hooks"}
@@ -141,12 +164,24 @@ async def objects_of(owner: Merchant, operation: Operation) -> dict[str, str]:
         "external_id": customer["external_id"],
         "payment_id": payment["id"],
         "client_secret": payment["client_secret"] or "",
+        "subscription_id": subscription["id"],
+        "invoice_id": subscription["latest_invoice_id"],
         "event_id": event["id"],
         "key_id": key["id"],
         "endpoint_id": endpoint["id"],
         "delivery_id": test.json()["id"],
         "tag": "vip",
     }
+
+
+async def _subscription(owner: Merchant, operation: Operation, customer_id: str) -> dict[str, Any]:
+    """Its first invoice is paid, unless the operation needs another one."""
+    metadata = {"sandbox": "fail,succeed" if operation.id in UNPAID else "succeed"}
+    body = {**TERMS, "customer_id": customer_id, "metadata": metadata}
+    subscription = created(await owner.test.post("/v1/subscriptions", json=body))
+    if operation.id == "resume_subscription":
+        ok(await owner.test.post(f"/v1/subscriptions/{subscription['id']}/pause"))
+    return subscription
 
 
 async def send(client: httpx.AsyncClient, operation: Operation, values: dict[str, str]) -> httpx.Response:
@@ -223,7 +258,7 @@ async def test_what_names_nothing_sees_and_changes_nothing_of_others(
     assert await ledger(db, merchant) == before
     if stranger == "another organization":
         assert merchant.org_id not in answer.text
-    for name in ("customer_id", "payment_id", "event_id", "key_id", "endpoint_id", "delivery_id"):
+    for name in values.keys() - {"external_id", "client_secret", "tag"}:
         assert values[name] not in answer.text
 
 

@@ -1,25 +1,14 @@
 """The client that merchants have today works against this server, unmodified: each call does what its name says."""
 
-import asyncio
-import json
 import re
 import subprocess
-from collections.abc import AsyncIterator
-from pathlib import Path
+from collections.abc import Awaitable, Callable
 from typing import Any, NamedTuple
 
 import pytest
 
 from reevit_server.core.database import Database
-from tests.makers import Api, make_merchant
-from tests.running import serving
-
-_HERE = Path(__file__).parent
-PYTHON = _HERE.parents[2] / ".venv-published-client/bin/python"
-
-pytestmark = pytest.mark.skipif(
-    not PYTHON.exists(), reason="the published client is not installed; `make test` installs it"
-)
+from tests.published_client.conftest import PYTHON, Run
 
 
 class Said(NamedTuple):
@@ -31,44 +20,19 @@ class Said(NamedTuple):
 
 
 @pytest.fixture(scope="module")
-async def kept(dsn_of_file: str) -> AsyncIterator[Database]:
-    """What the server keeps."""
-    async with await Database.open(dsn_of_file, connections_max=2) as database:
-        yield database
-
-
-@pytest.fixture(scope="module")
-async def said(dsn_of_file: str, kept: Database, api: Api) -> Said:
+async def said(run: Run) -> Said:
     """One run of the merchant's program."""
-    shop = await make_merchant(kept, api)
-
-    def run() -> str:
-        with serving("--database-url", dsn_of_file, REEVIT_ALLOW_PRIVATE_WEBHOOKS="1") as server:
-            command = [str(PYTHON), str(_HERE / "script.py"), server.base_url, shop.test_key, shop.org_id]
-            done = subprocess.run(command, capture_output=True, text=True, timeout=300, check=False)
-        assert done.returncode == 0, done.stderr
-        return done.stdout
-
-    answers = json.loads(await asyncio.to_thread(run))
-    assert answers["mode"] == "test"
-    return Said(
-        shop.org_id, answers["customers"], answers["payments"], answers["webhooks"], answers["refusals"]
-    )
+    org_id, answers = await run("script.py")
+    assert answers.pop("mode") == "test"
+    return Said(org_id, **answers)
 
 
 @pytest.fixture
-async def stored(said: Said, kept: Database) -> dict[str, list[dict[str, Any]]]:
+async def stored(
+    said: Said, rows_of: Callable[..., Awaitable[dict[str, list[dict[str, Any]]]]]
+) -> dict[str, list[dict[str, Any]]]:
     """What the program left in the database."""
-    async with kept.read() as conn:
-        return {
-            name: [
-                dict(row)
-                for row in await conn.fetch(
-                    f"SELECT * FROM {name} WHERE org_id = $1 ORDER BY id", said.org_id
-                )
-            ]
-            for name in ("customers", "payments", "refunds")
-        }
+    return await rows_of(said.org_id, "customers", "payments", "refunds")
 
 
 def test_it_is_the_version_that_is_published():

@@ -23,6 +23,13 @@ REFUSED = Reply(1, error="connection_failed", error_message="No connection: Conn
 
 _RUN = {kind.name: kind.run for kind in worker.JOBS}
 _DUTIES = {duty.name: duty.run for duty in worker.every(Settings())}
+# Those that look for what is due, in the order of a test clock: what was begun earlier is ended first.
+_QUEUEING = (
+    "webhooks.queue_due",
+    "payments.queue_unsettled",
+    "subscriptions.queue_collections",
+    "subscriptions.queue_renewals",
+)
 _BATCH_ROWS = 10_000
 
 
@@ -141,8 +148,8 @@ class Clockwork:
         done = await self.run()
         while (due := await self._next_at()) is not None and due <= at:
             self.clock.now = max(self.clock.now, due)
-            await self.fulfil("webhooks.queue_due")
-            await self.fulfil("payments.queue_unsettled")
+            for duty in _QUEUEING:
+                await self.fulfil(duty)
             done += await self.run()
         self.clock.now = max(self.clock.now, at)
         return done
@@ -172,14 +179,22 @@ class Clockwork:
         return [Queued(*row) for row in rows]
 
     async def _next_at(self) -> datetime | None:
-        """When something becomes due next: a delivery's next attempt, a payment's provider, a job put off."""
+        """When something becomes due next: a delivery's next attempt, a payment's provider, an invoice's charge, the
+        end of a period, a job put off. Where a test clock stands still, the worker waits for none of billing.
+        """
         async with self.tools.db.read() as conn:
             due = await conn.fetchval(
                 """
                 SELECT min(at)
                 FROM (
                     SELECT next_attempt_at AS at FROM webhook_deliveries WHERE org_id = $1 AND status = 'scheduled'
-                    UNION ALL SELECT reconcile_at FROM payments WHERE org_id = $1
+                    UNION ALL SELECT min(at)
+                    FROM (
+                        SELECT reconcile_at AS at FROM payments WHERE org_id = $1
+                        UNION ALL SELECT queue_at FROM invoices WHERE org_id = $1
+                        UNION ALL SELECT queue_at FROM subscriptions WHERE org_id = $1
+                    ) AS billing
+                    WHERE NOT EXISTS (SELECT FROM sandbox_clocks WHERE org_id = $1 AND now IS NOT NULL)
                 ) AS due
                 """,
                 self._org_id,

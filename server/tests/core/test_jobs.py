@@ -50,11 +50,15 @@ async def test_what_is_done_together_is_one_job_of_its_name_and_scope_at_the_end
 async def test_what_a_transaction_gathered_that_rolled_back_is_left_by_no_later_one(empty_dsn: str):
     async with await Database.open(empty_dsn, connections_max=1) as db:
         with pytest.raises(Failed):
-            async with db.transaction() as conn:
-                jobs.enqueue_together(conn, job("say", "1"))
-                raise Failed
+            await _gather_and_fail(db)
         await leave(db, job("hang", "2"))
         assert await queued(db) == [("hang", "queued", 0)]
+
+
+async def _gather_and_fail(db: Database) -> None:
+    async with db.transaction() as conn:
+        jobs.enqueue_together(conn, job("say", "1"))
+        raise Failed
 
 
 async def test_a_job_knows_whom_it_is_for_and_what_it_is_about(db: Database):

@@ -11,10 +11,6 @@ _UNIT = {
     "d": timedelta(days=1),
     "w": timedelta(weeks=1),
 }
-# Of what is due at one instant, money that is asked after comes first and new periods last: what was begun earlier is
-# ended before something new begins.
-STEPS = ("reconcile", "collect", "renew")
-
 _FARTHEST = timedelta(days=5 * 366)
 
 

@@ -53,7 +53,11 @@ async def release(conn: Connection, scope: Scope) -> None:
 
 
 async def find_next(conn: Connection, scope: Scope, *, to: datetime) -> asyncpg.Record | None:
-    """What is due next, up to an instant: the earliest, and of the same instant what was begun first."""
+    """What is due next, up to an instant: the earliest.
+
+    Of one instant, providers are asked first how a payment ended, then invoices are charged again, then new periods
+    begin: what was begun earlier is ended before something new begins.
+    """
     return await conn.fetchrow(
         """
         SELECT at, step, id

@@ -24,7 +24,13 @@ async def renew(
     them died before they had charged, it is that invoice's turn.
     """
     stored = await store.find_for_update(conn, scope, id=id)
-    if stored is None or stored["status"] == "canceled" or stored["current_period_end"] > now:
+    if stored is None or stored["status"] == "canceled":
+        return None
+    if until is not None:
+        left = await invoices.find_draft(conn, scope, subscription_id=id)
+        if left is not None:
+            return left
+    if stored["current_period_end"] > now:
         return None
     if stored["cancel_at_period_end"]:
         payer = await standing.payer_of(conn, scope, stored)
@@ -32,10 +38,6 @@ async def renew(
         return None
     if stored["status"] == "paused":
         return None
-    if until is not None:
-        left = await invoices.find_draft(conn, scope, subscription_id=id)
-        if left is not None:
-            return left
     return await begin(conn, scope, stored, type="subscription.renewed", now=now, until=until)
 
 

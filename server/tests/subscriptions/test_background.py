@@ -20,6 +20,7 @@ from reevit_server.providers.base import SUCCEEDED, Outcome
 from reevit_server.settings import Settings
 from reevit_server.subscriptions import collecting, renewing
 from tests.events.recorded import types_of
+from tests.locks import until_waiting
 from tests.makers import MASTER_KEY, Api, Merchant
 from tests.subscriptions.billing import (
     BEGUN,
@@ -336,6 +337,40 @@ async def test_what_is_heard_late_of_an_older_attempt_changes_nothing(
         "payment.succeeded",
     ]
     assert standing(await billing.see(customer["id"])) == ("active", 1, 1500)
+
+
+async def test_who_finds_that_another_has_begun_the_payment_begins_no_second_one(
+    db: Database, dsn: str, billing: Billing, clockwork: Clockwork, clock: Clock
+):
+    """Even if its clock is so much ahead that to it the next attempt is due."""
+    customer = await billing.merchant.customer()
+    subscription = await billing.subscribe(customer, "fail", trial_days=1)
+    await clockwork.run()
+    now = clock.advance(days=1)
+    invoice = await renewed_but_not_charged(db, billing, subscription, now)
+    ahead = clockwork.tools._replace(clock=Clock(now + timedelta(hours=1)))
+    outsider = await asyncpg.connect(dsn)
+    try:
+        async with db.transaction() as conn:
+            attempt = await collecting._prepare(
+                conn, billing.merchant.scope, invoice_id=invoice["id"], now=now
+            )
+            assert attempt is not None
+            late = asyncio.create_task(subscriptions.collect(ahead, billing.merchant.scope, invoice["id"]))
+            await until_waiting(outsider, 1)
+            failed = Outcome("failed", "card_declined", "The card was declined.")
+            await payments.settle(
+                conn, billing.merchant.scope, attempt, failed, now=now, then=subscriptions.follow
+            )
+    finally:
+        await outsider.close()
+    await late
+    assert each(await billing.payments(customer), "id") == [attempt["id"]]
+    after = await billing.see(invoice["id"])
+    assert (after["attempt_count"], after["next_retry_at"]) == (1, text(now + 15 * MINUTE))
+    await subscriptions.collect(ahead, billing.merchant.scope, invoice["id"])
+    after = await billing.see(invoice["id"])
+    assert (after["attempt_count"], after["payment_id"]) == (2, attempt["id"])
 
 
 async def test_where_a_test_clock_stands_still_the_worker_looks_at_nothing(

@@ -31,11 +31,8 @@ InvoiceId = Annotated[str, id_in_path("inv")]
 @router.get("/v1/invoices", response_model=InvoicePage)
 async def list_invoices(call: Call, query: Annotated[InvoiceQuery, Query()]) -> Answer:
     """List invoices, newest first."""
-    after = query.after("created_at", (datetime, str))
     async with call.db.read() as conn:
-        rows = await store.select(conn, call.scope, query, after=(after[0], after[1]) if after else None)
-        total = await store.count(conn, call.scope, query) if query.include_total else None
-    return _page(rows, query.limit, total)
+        return await _list(conn, call, query)
 
 
 @router.get("/v1/invoices/{invoice_id}", response_model=InvoiceOut, responses=refusals(InvoiceNotFound))
@@ -65,32 +62,20 @@ async def list_customer_invoices(
     call: Call, customer: customers.CustomerRef, query: Annotated[InvoiceHistoryQuery, Query()]
 ) -> Answer:
     """A customer's invoices, newest first."""
-    after = query.after("created_at", (datetime, str))
     async with call.db.read() as conn:
         id = (await customers.get(conn, call.scope, customer))["id"]
-        rows = await store.select_of_customer(
-            conn,
-            call.scope,
-            customer_id=id,
-            status=query.status,
-            after=(after[0], after[1]) if after else None,
-            limit=query.limit + 1,
-            offset=query.offset,
-        )
-        total = (
-            await store.count_of_customer(conn, call.scope, customer_id=id, status=query.status)
-            if query.include_total
-            else None
-        )
-    return _page(rows, query.limit, total)
+        return await _list(conn, call, InvoiceQuery(**dict(query), customer_id=id))
 
 
 def _answer(invoice: Any) -> Answer:
     return reply(InvoiceOut.of(invoice), about_customer_id=invoice["customer_id"])
 
 
-def _page(rows: list[Any], limit: int, total: int | None) -> Answer:
-    page = cut(rows, limit, "created_at", "created_at", "id")
+async def _list(conn: Connection, call: Call, query: InvoiceQuery) -> Answer:
+    after = query.after("created_at", (datetime, str))
+    rows = await store.select(conn, call.scope, query, after=(after[0], after[1]) if after else None)
+    total = await store.count(conn, call.scope, query) if query.include_total else None
+    page = cut(rows, query.limit, "created_at", "created_at", "id")
     invoices = [InvoiceOut.of(row) for row in page.rows]
     return reply(
         InvoicePage(invoices=invoices, has_more=page.has_more, next_cursor=page.next_cursor, total=total)

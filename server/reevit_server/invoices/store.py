@@ -266,20 +266,7 @@ async def select(
 ) -> list[asyncpg.Record]:
     """Newest first; one row more than the page."""
     where = _where(scope, query)
-    if after is not None:
-        where.add("(i.created_at, i.id) < ({}, {})", *after)
-    return list(
-        await conn.fetch(
-            f"""
-            SELECT {_COLUMNS}
-            FROM invoices AS i
-            WHERE {where}
-            ORDER BY i.created_at DESC, i.id DESC
-            {page(query.limit + 1, offset=query.offset)}
-            """,
-            *where.values,
-        )
-    )
+    return await _select(conn, where, after=after, limit=query.limit + 1, offset=query.offset)
 
 
 async def count(conn: Connection, scope: Scope, query: InvoiceQuery) -> int:
@@ -288,35 +275,26 @@ async def count(conn: Connection, scope: Scope, query: InvoiceQuery) -> int:
     return total
 
 
-def _where(scope: Scope, query: InvoiceQuery) -> Where:
-    where = Where(scope.org_id, scope.mode)
-    where.add("i.org_id = $1 AND i.mode = $2")
-    where.add_if("i.customer_id = {}", query.customer_id)
-    where.add_if(
-        "i.customer_id = (SELECT id FROM customers WHERE org_id = $1 AND mode = $2 AND external_id = {})",
-        query.external_customer_id,
-    )
-    where.add_if("i.subscription_id = {}", query.subscription_id)
-    where.add_if("i.status = {}", query.status)
-    where.add_if("i.created_at >= {}", query.created_after)
-    where.add_if("i.created_at < {}", query.created_before)
-    return where
-
-
 async def select_of_customer(
     conn: Connection,
     scope: Scope,
     *,
     customer_id: str,
-    status: str | None = None,
     after: tuple[datetime, str] | None,
     limit: int,
-    offset: int = 0,
 ) -> list[asyncpg.Record]:
     """A customer's invoices, the latest first."""
-    where = Where(scope.org_id, scope.mode, customer_id)
-    where.add("i.org_id = $1 AND i.mode = $2 AND i.customer_id = $3")
-    where.add_if("i.status = {}", status)
+    where = _where(scope, InvoiceQuery(customer_id=customer_id))
+    return await _select(conn, where, after=after, limit=limit)
+
+
+async def count_of_customer(conn: Connection, scope: Scope, *, customer_id: str) -> int:
+    return await count(conn, scope, InvoiceQuery(customer_id=customer_id))
+
+
+async def _select(
+    conn: Connection, where: Where, *, after: tuple[datetime, str] | None, limit: int, offset: int = 0
+) -> list[asyncpg.Record]:
     if after is not None:
         where.add("(i.created_at, i.id) < ({}, {})", *after)
     return list(
@@ -333,18 +311,16 @@ async def select_of_customer(
     )
 
 
-async def count_of_customer(
-    conn: Connection, scope: Scope, *, customer_id: str, status: str | None = None
-) -> int:
-    total: int = await conn.fetchval(
-        """
-        SELECT count(*)
-        FROM invoices
-        WHERE org_id = $1 AND mode = $2 AND customer_id = $3 AND ($4::text IS NULL OR status = $4)
-        """,
-        scope.org_id,
-        scope.mode,
-        customer_id,
-        status,
+def _where(scope: Scope, query: InvoiceQuery) -> Where:
+    where = Where(scope.org_id, scope.mode)
+    where.add("i.org_id = $1 AND i.mode = $2")
+    where.add_if("i.customer_id = {}", query.customer_id)
+    where.add_if(
+        "i.customer_id = (SELECT id FROM customers WHERE org_id = $1 AND mode = $2 AND external_id = {})",
+        query.external_customer_id,
     )
-    return total
+    where.add_if("i.subscription_id = {}", query.subscription_id)
+    where.add_if("i.status = {}", query.status)
+    where.add_if("i.created_at >= {}", query.created_after)
+    where.add_if("i.created_at < {}", query.created_before)
+    return where

@@ -65,11 +65,8 @@ async def create_subscription(call: Call, new: SubscriptionCreate) -> Answer:
 @router.get("/v1/subscriptions", response_model=SubscriptionPage)
 async def list_subscriptions(call: Call, query: Annotated[SubscriptionQuery, Query()]) -> Answer:
     """List subscriptions, newest first."""
-    after = query.after("created_at", (datetime, str))
     async with call.db.read() as conn:
-        rows = await store.select(conn, call.scope, query, after=(after[0], after[1]) if after else None)
-        total = await store.count(conn, call.scope, query) if query.include_total else None
-    return _page(rows, query.limit, total)
+        return await _list(conn, call, query)
 
 
 @router.get(
@@ -154,24 +151,9 @@ async def list_customer_subscriptions(
     call: Call, customer: customers.CustomerRef, query: Annotated[SubscriptionHistoryQuery, Query()]
 ) -> Answer:
     """A customer's subscriptions, newest first."""
-    after = query.after("created_at", (datetime, str))
     async with call.db.read() as conn:
         id = (await customers.get(conn, call.scope, customer))["id"]
-        rows = await store.select_of_customer(
-            conn,
-            call.scope,
-            customer_id=id,
-            status=query.status,
-            after=(after[0], after[1]) if after else None,
-            limit=query.limit + 1,
-            offset=query.offset,
-        )
-        total = (
-            await store.count_of_customer(conn, call.scope, customer_id=id, status=query.status)
-            if query.include_total
-            else None
-        )
-    return _page(rows, query.limit, total)
+        return await _list(conn, call, SubscriptionQuery(**dict(query), customer_id=id))
 
 
 @router.post("/v1/policies/retry", response_model=RetryPolicyOut)
@@ -254,8 +236,11 @@ def _answer(subscription: Any, *, status: int = 200) -> Answer:
     )
 
 
-def _page(rows: list[Any], limit: int, total: int | None) -> Answer:
-    page = cut(rows, limit, "created_at", "created_at", "id")
+async def _list(conn: Connection, call: Call, query: SubscriptionQuery) -> Answer:
+    after = query.after("created_at", (datetime, str))
+    rows = await store.select(conn, call.scope, query, after=(after[0], after[1]) if after else None)
+    total = await store.count(conn, call.scope, query) if query.include_total else None
+    page = cut(rows, query.limit, "created_at", "created_at", "id")
     subscriptions = [SubscriptionOut.of(row) for row in page.rows]
     return reply(
         SubscriptionPage(

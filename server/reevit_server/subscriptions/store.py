@@ -248,20 +248,7 @@ async def select(
 ) -> list[asyncpg.Record]:
     """Newest first; one row more than the page."""
     where = _where(scope, query)
-    if after is not None:
-        where.add("(s.created_at, s.id) < ({}, {})", *after)
-    return list(
-        await conn.fetch(
-            f"""
-            SELECT {_COLUMNS}
-            FROM subscriptions AS s
-            WHERE {where}
-            ORDER BY s.created_at DESC, s.id DESC
-            {page(query.limit + 1, offset=query.offset)}
-            """,
-            *where.values,
-        )
-    )
+    return await _select(conn, where, after=after, limit=query.limit + 1, offset=query.offset)
 
 
 async def count(conn: Connection, scope: Scope, query: SubscriptionQuery) -> int:
@@ -270,35 +257,26 @@ async def count(conn: Connection, scope: Scope, query: SubscriptionQuery) -> int
     return total
 
 
-def _where(scope: Scope, query: SubscriptionQuery) -> Where:
-    where = Where(scope.org_id, scope.mode)
-    where.add("s.org_id = $1 AND s.mode = $2")
-    where.add_if("s.customer_id = {}", query.customer_id)
-    where.add_if(
-        "s.customer_id = (SELECT id FROM customers WHERE org_id = $1 AND mode = $2 AND external_id = {})",
-        query.external_customer_id,
-    )
-    where.add_if("s.plan_id = {}", query.plan_id)
-    where.add_if("s.status = {}", query.status)
-    where.add_if("s.created_at >= {}", query.created_after)
-    where.add_if("s.created_at < {}", query.created_before)
-    return where
-
-
 async def select_of_customer(
     conn: Connection,
     scope: Scope,
     *,
     customer_id: str,
-    status: str | None = None,
     after: tuple[datetime, str] | None,
     limit: int,
-    offset: int = 0,
 ) -> list[asyncpg.Record]:
     """A customer's subscriptions, the latest first."""
-    where = Where(scope.org_id, scope.mode, customer_id)
-    where.add("s.org_id = $1 AND s.mode = $2 AND s.customer_id = $3")
-    where.add_if("s.status = {}", status)
+    where = _where(scope, SubscriptionQuery(customer_id=customer_id))
+    return await _select(conn, where, after=after, limit=limit)
+
+
+async def count_of_customer(conn: Connection, scope: Scope, *, customer_id: str) -> int:
+    return await count(conn, scope, SubscriptionQuery(customer_id=customer_id))
+
+
+async def _select(
+    conn: Connection, where: Where, *, after: tuple[datetime, str] | None, limit: int, offset: int = 0
+) -> list[asyncpg.Record]:
     if after is not None:
         where.add("(s.created_at, s.id) < ({}, {})", *after)
     return list(
@@ -315,18 +293,16 @@ async def select_of_customer(
     )
 
 
-async def count_of_customer(
-    conn: Connection, scope: Scope, *, customer_id: str, status: str | None = None
-) -> int:
-    total: int = await conn.fetchval(
-        """
-        SELECT count(*)
-        FROM subscriptions
-        WHERE org_id = $1 AND mode = $2 AND customer_id = $3 AND ($4::text IS NULL OR status = $4)
-        """,
-        scope.org_id,
-        scope.mode,
-        customer_id,
-        status,
+def _where(scope: Scope, query: SubscriptionQuery) -> Where:
+    where = Where(scope.org_id, scope.mode)
+    where.add("s.org_id = $1 AND s.mode = $2")
+    where.add_if("s.customer_id = {}", query.customer_id)
+    where.add_if(
+        "s.customer_id = (SELECT id FROM customers WHERE org_id = $1 AND mode = $2 AND external_id = {})",
+        query.external_customer_id,
     )
-    return total
+    where.add_if("s.plan_id = {}", query.plan_id)
+    where.add_if("s.status = {}", query.status)
+    where.add_if("s.created_at >= {}", query.created_after)
+    where.add_if("s.created_at < {}", query.created_before)
+    return where

@@ -75,5 +75,8 @@ async def get(conn: Connection, scope: Scope, *, id: str) -> asyncpg.Record:
 
 
 async def purge(conn: Connection, *, kept_days: int, now: datetime, limit: int) -> int:
-    """Deletes what is older, and what was told of it; how many events. Call again while it returns `limit`."""
+    """Deletes what is older, and what was told of it; how many events. Call again while it returns `limit`.
+
+    Old by the world's time: an organization's test clock may stand months behind or ahead of it.
+    """
     return await store.purge(conn, before=now - timedelta(days=kept_days), limit=limit)

@@ -152,11 +152,11 @@ def _where(scope: Scope, query: EventQuery) -> Where:
 
 
 async def purge(conn: Connection, *, before: datetime, limit: int) -> int:
-    """Deletes events from before that instant; how many, at most `limit`."""
+    """Deletes events recorded before that instant of the world's; how many, at most `limit`."""
     status = await conn.execute(
         """
         DELETE FROM events
-        WHERE (org_id, mode, id) IN (SELECT org_id, mode, id FROM events WHERE created_at < $1 LIMIT $2)
+        WHERE (org_id, mode, id) IN (SELECT org_id, mode, id FROM events WHERE recorded_at < $1 LIMIT $2)
         """,
         before,
         limit,

@@ -86,7 +86,7 @@ async def test_events_are_kept_for_thirty_days(db: Database, merchant: Merchant,
     event = (await listed(merchant))[0]
     async with db.transaction() as conn:
         await conn.execute(
-            "UPDATE events SET created_at = $2 WHERE id = $1", event["id"], utc_now() - timedelta(days=days)
+            "UPDATE events SET recorded_at = $2 WHERE id = $1", event["id"], utc_now() - timedelta(days=days)
         )
         await events.purge(conn, kept_days=Settings().events_kept_days, now=utc_now(), limit=10_000)
     answer = await merchant.test.get(f"/v1/events/{event['id']}")
@@ -94,3 +94,15 @@ async def test_events_are_kept_for_thirty_days(db: Database, merchant: Merchant,
         ok(answer)
     else:
         refused(answer, 404, "event_not_found")
+
+
+async def test_what_a_test_clock_far_ahead_brought_is_kept_as_long_as_the_rest(
+    db: Database, merchant: Merchant
+):
+    await merchant.customer(name="Ada")
+    ok(await merchant.test.post("/v1/sandbox/clock/advance", json={"by": "1800d"}))
+    await merchant.customer(name="Zoe")
+    for days, left in ((29, 2), (31, 0)):
+        async with db.transaction() as conn:
+            await events.purge(conn, kept_days=30, now=utc_now() + timedelta(days=days), limit=10_000)
+        assert len(await listed(merchant)) == left

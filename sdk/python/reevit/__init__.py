@@ -1,0 +1,65 @@
+"""Reevit Customers for Python: who your customers are, what they paid, and what they are worth."""
+
+from reevit._attempts import Attempt
+from reevit._call import ByExternalId
+from reevit._model import Model
+from reevit._pages import AsyncPage, Page
+from reevit._version import __version__
+from reevit.client import AsyncReevit, Reevit
+from reevit.errors import (
+    AuthenticationError,
+    ConfigurationError,
+    ConflictError,
+    InvalidRequestError,
+    NotFoundError,
+    PermissionDeniedError,
+    ProviderError,
+    RateLimitError,
+    ReevitAPIError,
+    ReevitConnectionError,
+    ReevitError,
+    ReevitTimeoutError,
+    ServerError,
+    UnavailableError,
+    UnexpectedAnswer,
+    UnprocessableError,
+    WebhookVerificationError,
+)
+from reevit.webhooks import (
+    construct_event,
+    sign_webhook_payload,
+    verify_webhook_signature,
+    verify_webhook_signature_with_tolerance,
+)
+
+__all__ = [
+    "AsyncPage",
+    "AsyncReevit",
+    "Attempt",
+    "AuthenticationError",
+    "ByExternalId",
+    "ConfigurationError",
+    "ConflictError",
+    "InvalidRequestError",
+    "Model",
+    "NotFoundError",
+    "Page",
+    "PermissionDeniedError",
+    "ProviderError",
+    "RateLimitError",
+    "Reevit",
+    "ReevitAPIError",
+    "ReevitConnectionError",
+    "ReevitError",
+    "ReevitTimeoutError",
+    "ServerError",
+    "UnavailableError",
+    "UnexpectedAnswer",
+    "UnprocessableError",
+    "WebhookVerificationError",
+    "__version__",
+    "construct_event",
+    "sign_webhook_payload",
+    "verify_webhook_signature",
+    "verify_webhook_signature_with_tolerance",
+]

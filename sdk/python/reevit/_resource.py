@@ -1,0 +1,86 @@
+"""How one definition of a resource serves both clients.
+
+A resource's methods say what to send: each returns a `Call` or a `ListCall`. The decorators here make of it what the
+client's kind makes of it: ``Reevit`` sends and returns the object, ``AsyncReevit`` returns something to await. Type
+checkers see the one or the other by the client that the resource belongs to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from functools import wraps
+from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, overload
+
+from reevit._call import Call, ListCall
+from reevit._pages import AsyncPages, Page
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+
+class Sync:
+    """Calls return what they ask for."""
+
+
+class Async:
+    """Calls return something to await."""
+
+
+Kind = TypeVar("Kind", Sync, Async)
+
+
+class Sender(Protocol):
+    """What a resource needs of its client."""
+
+    def send(self, call: Call[Any]) -> Any: ...
+
+    def send_list(self, call: ListCall[Any]) -> Any: ...
+
+
+class Resource(Generic[Kind]):
+    """What one noun of the API can do."""
+
+    def __init__(self, client: Sender) -> None:
+        self._client = client
+
+
+class operation(Generic[P, T]):  # noqa: N801 - a decorator
+    """A method that sends one request."""
+
+    def __init__(self, build: Callable[Concatenate[Any, P], Call[T]]) -> None:
+        self._build = build
+
+    @overload
+    def __get__(self, resource: Resource[Sync], owner: Any) -> Callable[P, T]: ...
+    @overload
+    def __get__(self, resource: Resource[Async], owner: Any) -> Callable[P, Awaitable[T]]: ...
+    def __get__(self, resource: Any, owner: Any) -> Any:
+        if resource is None:
+            return self._build
+
+        @wraps(self._build)
+        def send(*args: P.args, **named: P.kwargs) -> Any:
+            return resource._client.send(self._build(resource, *args, **named))  # noqa: SLF001
+
+        return send
+
+
+class listing(Generic[P, T]):  # noqa: N801 - a decorator
+    """A method that asks for a list."""
+
+    def __init__(self, build: Callable[Concatenate[Any, P], ListCall[T]]) -> None:
+        self._build = build
+
+    @overload
+    def __get__(self, resource: Resource[Sync], owner: Any) -> Callable[P, Page[T]]: ...
+    @overload
+    def __get__(self, resource: Resource[Async], owner: Any) -> Callable[P, AsyncPages[T]]: ...
+    def __get__(self, resource: Any, owner: Any) -> Any:
+        if resource is None:
+            return self._build
+
+        @wraps(self._build)
+        def send(*args: P.args, **named: P.kwargs) -> Any:
+            return resource._client.send_list(self._build(resource, *args, **named))  # noqa: SLF001
+
+        return send

@@ -1,0 +1,154 @@
+"""Is this delivery from Reevit, whole, and new? `construct_event` is the one call that a receiver makes.
+
+Two signatures cover the raw body, as `docs/webhooks.md` says: ``X-Reevit-Signature``, hex HMAC-SHA256 keyed with the
+secret as it is written, and those of Standard Webhooks (https://www.standardwebhooks.com), keyed with its bytes.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import hashlib
+import hmac
+import json
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from typing import Any
+
+from pydantic import TypeAdapter, ValidationError
+
+from reevit.errors import WebhookVerificationError
+from reevit.resources.events import Event
+
+SIGNATURE_TIMESTAMP_FIELD = "signature_timestamp"
+DEFAULT_TOLERANCE_SECONDS = 300
+
+_instant: TypeAdapter[datetime] = TypeAdapter(datetime)
+
+
+def construct_event(
+    raw_body: str | bytes,
+    headers: Mapping[str, Any] | str | None,
+    secret: str,
+    *,
+    tolerance_seconds: int = DEFAULT_TOLERANCE_SECONDS,
+    now: datetime | None = None,
+) -> Event:
+    """The event of a delivery that is genuine and fresh.
+
+    `raw_body` is the body as it came, bytes or text, before anybody parsed it; `headers` are the request's (or the
+    value of ``X-Reevit-Signature`` alone); `secret` is the endpoint's ``whsec_…``. Deliveries signed more than
+    `tolerance_seconds` ago, or ahead, are refused: somebody may play an old one again.
+
+    Raises WebhookVerificationError; answer 400 then, and Reevit tries again later.
+    """
+    _refuse_misuse(raw_body, secret)
+    body = raw_body.encode() if isinstance(raw_body, str) else bytes(raw_body)
+    if not _is_signed(body, headers, secret):
+        raise WebhookVerificationError(
+            "The signature does not match the body. Is it this endpoint's secret, and the body as it came, not "
+            "parsed and written again?",
+            "invalid_signature",
+        )
+    event = _parsed(body)
+    _refuse_old(event, tolerance_seconds, now)
+    return event
+
+
+def sign_webhook_payload(payload: str | bytes, secret: str) -> str:
+    """The value of ``X-Reevit-Signature`` for a body; for tests of receivers."""
+    body = payload.encode() if isinstance(payload, str) else payload
+    return "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
+
+
+def verify_webhook_signature(payload: str | bytes, signature: str | None, secret: str) -> bool:
+    """Whether ``X-Reevit-Signature`` fits the body; how old it is, is not looked at."""
+    if not signature or not secret:
+        return False
+    return hmac.compare_digest(sign_webhook_payload(payload, secret).encode(), signature.encode())
+
+
+def verify_webhook_signature_with_tolerance(
+    payload: str | bytes,
+    signature: str | None,
+    secret: str,
+    *,
+    tolerance_seconds: int = DEFAULT_TOLERANCE_SECONDS,
+    now: datetime | None = None,
+) -> bool:
+    """Whether it fits, and is fresh."""
+    try:
+        construct_event(payload, signature, secret, tolerance_seconds=tolerance_seconds, now=now)
+    except WebhookVerificationError:
+        return False
+    return True
+
+
+def _refuse_misuse(raw_body: object, secret: object) -> None:
+    if not isinstance(raw_body, str | bytes | bytearray | memoryview):
+        raise WebhookVerificationError(
+            f"The body must be the bytes as they came, not a parsed {type(raw_body).__name__}: the signature "
+            "is of the bytes. Take request.get_data() in Flask, await request.body() in FastAPI, request.body in "
+            "Django.",
+            "invalid_payload",
+        )
+    if not isinstance(secret, str) or not secret.strip():
+        raise WebhookVerificationError(
+            "The signing secret is empty, so nothing can be verified: it is the endpoint's `signing_secret`, whsec_…",
+            "missing_secret",
+        )
+
+
+def _is_signed(body: bytes, headers: Mapping[str, Any] | str | None, secret: str) -> bool:
+    if headers is None or isinstance(headers, str):
+        return verify_webhook_signature(body, headers, secret)
+    named = {str(name).lower().replace("_", "-"): str(value) for name, value in headers.items()}
+    if verify_webhook_signature(body, named.get("x-reevit-signature"), secret):
+        return True
+    return _is_signed_by_standard(body, named, secret)
+
+
+def _is_signed_by_standard(body: bytes, headers: Mapping[str, str], secret: str) -> bool:
+    """One of the signatures fits: while a secret is changed there are two."""
+    parts = (headers.get("webhook-id"), headers.get("webhook-timestamp"))
+    try:
+        key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)
+    except binascii.Error:
+        return False
+    if not key or None in parts:
+        return False
+    signed = b".".join([*(str(part).encode() for part in parts), body])
+    expected = b"v1," + base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest())
+    offered = headers.get("webhook-signature", "").split(" ")
+    return any(hmac.compare_digest(expected, signature.encode()) for signature in offered)
+
+
+def _parsed(body: bytes) -> Event:
+    try:
+        found = json.loads(body)
+    except ValueError as error:
+        raise WebhookVerificationError(f"The body is not JSON: {error}", "invalid_payload") from error
+    if not isinstance(found, dict):
+        raise WebhookVerificationError("The body is not a JSON object.", "invalid_payload")
+    return Event(found)
+
+
+def _refuse_old(event: Event, tolerance_seconds: int, now: datetime | None) -> None:
+    """By the time inside the signed body, which both signatures cover."""
+    try:
+        signed_at = _instant.validate_python(event.get(SIGNATURE_TIMESTAMP_FIELD), strict=False)
+    except ValidationError:
+        signed_at = None
+    if signed_at is None or signed_at.tzinfo is None:
+        raise WebhookVerificationError(
+            f"The body has no {SIGNATURE_TIMESTAMP_FIELD} that says when it was signed.",
+            "missing_signature_timestamp",
+        )
+    now = now or datetime.now(timezone.utc)
+    age = abs(((now if now.tzinfo else now.replace(tzinfo=timezone.utc)) - signed_at).total_seconds())
+    if age > tolerance_seconds:
+        raise WebhookVerificationError(
+            f"The delivery was signed {age:.0f} seconds from now, more than {tolerance_seconds}. Is the clock right? "
+            "If so, somebody plays an old delivery again.",
+            "timestamp_out_of_tolerance",
+        )

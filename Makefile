@@ -5,7 +5,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 PUBLISHED := .venv-published-client
 RECEIVERS := server/tests/docs/receivers
+SDK := .venv-sdk
+NODE_SDK := sdk/node
 PIP_FLAGS := --quiet --disable-pip-version-check --require-hashes
+WITH_NPM := with_npm() { if command -v npm > /dev/null; then sh -c "$$2"; else echo "There is no npm here. $$1."; fi; }; with_npm
 
 .PHONY: run test faults check bench install lock clean
 
@@ -14,16 +17,20 @@ run: install  ## PostgreSQL, the API and background work on http://localhost:800
 
 install: $(VENV)/.installed  ## .venv/bin/reevit
 
-test: $(VENV)/.installed-dev $(PUBLISHED)/.installed $(RECEIVERS)/node_modules/.installed  ## everything, servers included
+test: $(VENV)/.installed-dev $(PUBLISHED)/.installed $(RECEIVERS)/node_modules/.installed $(SDK)/.installed $(NODE_SDK)/.packed  ## everything, servers included
+	@cd sdk/python && ../../$(BIN)/python -m pytest -n auto
 	@cd server && ../$(BIN)/python -m pytest -n auto --dist loadfile
+	@$(WITH_NPM) "The Node SDK is not tested" "cd $(NODE_SDK) && npm test --silent"
 
 faults: $(VENV)/.installed-dev  ## what it must survive, at length (minutes)
 	@cd server && REEVIT_FAULTS=long ../$(BIN)/python -m pytest tests/faults
 
-check: $(VENV)/.installed-dev  ## format, lint, types, import contracts
-	@cd server && ../$(BIN)/ruff format --check . ../benchmarks && ../$(BIN)/ruff check . ../benchmarks
+check: $(VENV)/.installed-dev $(NODE_SDK)/node_modules/.installed  ## format, lint, types, import contracts
+	@$(BIN)/ruff format --check server benchmarks sdk/python && $(BIN)/ruff check server benchmarks sdk/python
 	@cd server && ../$(BIN)/mypy
+	@cd sdk/python && ../../$(BIN)/mypy
 	@cd server && ../$(BIN)/lint-imports --no-cache
+	@$(WITH_NPM) "The Node SDK is not checked" "cd $(NODE_SDK) && npm run check --silent"
 
 bench: $(VENV)/.installed-dev  ## ratios to a floor, kept in benchmarks/results/ (minutes)
 	@$(BIN)/python benchmarks/run.py
@@ -40,8 +47,9 @@ $(VENV)/.installed: $(VENV)/.python server/requirements.lock server/pyproject.to
 	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e server
 	@touch $@
 
-$(VENV)/.installed-dev: $(VENV)/.installed server/requirements-dev.lock
+$(VENV)/.installed-dev: $(VENV)/.installed server/requirements-dev.lock sdk/python/pyproject.toml
 	@$(BIN)/pip install $(PIP_FLAGS) -r server/requirements-dev.lock
+	@$(BIN)/pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e sdk/python
 	@touch $@
 
 # The client that merchants have today, in a venv of its own: its import name is ours too.
@@ -50,16 +58,33 @@ $(PUBLISHED)/.installed: server/tests/published_client/requirements.lock
 	@$(PUBLISHED)/bin/pip install $(PIP_FLAGS) -r $<
 	@touch $@
 
-# What the documentation's receiver in JavaScript is tested with.
+# The Python SDK as its users have it: the wheel, alone.
+$(SDK)/.installed: $(VENV)/.installed-dev sdk/python/requirements.lock $(shell find sdk/python/reevit -name '*.py')
+	@rm -rf $(SDK) && $(PYTHON) -m venv $(SDK)
+	@cd sdk/python && ../../$(BIN)/hatchling build --target wheel --directory ../../$(SDK)/wheel 2> /dev/null
+	@$(SDK)/bin/pip install $(PIP_FLAGS) -r sdk/python/requirements.lock
+	@$(SDK)/bin/pip install --quiet --disable-pip-version-check --no-deps $(SDK)/wheel/*.whl
+	@touch $@
+
+# The Node SDK as its users have it: the packed module.
+$(NODE_SDK)/.packed: $(NODE_SDK)/node_modules/.installed $(NODE_SDK)/package.json $(shell find $(NODE_SDK)/src -name '*.ts' 2> /dev/null)
+	@$(WITH_NPM) "The Node SDK is not built" "cd $(NODE_SDK) && npm run build --silent && npm pack --silent && touch .packed"
+
+# What needs npm. Where there is none it is left out, and said.
 $(RECEIVERS)/node_modules/.installed: $(RECEIVERS)/package-lock.json
-	@if command -v npm > /dev/null; then cd $(RECEIVERS) && npm ci --loglevel=error && touch node_modules/.installed; \
-	  else echo "There is no npm here: the receiver in JavaScript of docs/webhooks.md is not tested."; fi
+	@$(WITH_NPM) "The receiver in JavaScript of docs/webhooks.md is not tested" "cd $(RECEIVERS) && npm ci --loglevel=error && touch node_modules/.installed"
+
+$(NODE_SDK)/node_modules/.installed: $(NODE_SDK)/package-lock.json
+	@$(WITH_NPM) "The Node SDK is left out" "cd $(NODE_SDK) && npm ci --loglevel=error && touch node_modules/.installed"
 
 lock:  ## resolve the newest versions (needs uv)
 	@cd server && for out in requirements.lock requirements-dev.lock; do \
 	  group=$$(test $$out = requirements-dev.lock && echo "--group pyproject.toml:dev"); \
 	  printf "hatchling>=1.27\neditables>=0.5\n" | uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes \
 	    --no-annotate --no-header $$group pyproject.toml - --output-file $$out; done
+	@cd sdk/python && uv pip compile --quiet --upgrade --universal --python-version 3.10 --generate-hashes \
+	  --no-annotate --no-header pyproject.toml --output-file requirements.lock
+	@cd $(NODE_SDK) && npm update --silent --package-lock-only
 
 clean:
-	@rm -rf $(VENV) $(PUBLISHED) $(RECEIVERS)/node_modules
+	@rm -rf $(VENV) $(PUBLISHED) $(SDK) $(RECEIVERS)/node_modules $(NODE_SDK)/node_modules $(NODE_SDK)/dist $(NODE_SDK)/.packed

@@ -1,6 +1,6 @@
 """`make bench`: asks every question, or those named, and keeps what was found in `results/`.
 
-python benchmarks/run.py [--quick] [get_customer] [create_payment] [deliveries] [import] [history] [scale]
+python benchmarks/run.py [--quick] [get_customer] [create_payment] [deliveries] [sdk] [import] [history] [scale]
 """
 
 import argparse
@@ -17,6 +17,7 @@ import bench_get_customer
 import bench_history
 import bench_import
 import bench_scale
+import bench_sdk
 import report
 from ground import ground
 from load import Load
@@ -27,6 +28,7 @@ QUESTIONS = {
     "get_customer": bench_get_customer,
     "create_payment": bench_create_payment,
     "deliveries": bench_deliveries,
+    "sdk": bench_sdk,
     "import": bench_import,
     "history": bench_history,
     "scale": bench_scale,

@@ -25,6 +25,11 @@ from reevit.errors import (
     UnprocessableError,
     WebhookVerificationError,
 )
+from reevit.resources.customers import Customer
+from reevit.resources.events import Event
+from reevit.resources.invoices import Invoice
+from reevit.resources.payments import Payment, Refund
+from reevit.resources.subscriptions import Subscription
 from reevit.webhooks import (
     construct_event,
     sign_webhook_payload,
@@ -40,10 +45,14 @@ __all__ = [
     "ByExternalId",
     "ConfigurationError",
     "ConflictError",
+    "Customer",
+    "Event",
     "InvalidRequestError",
+    "Invoice",
     "Model",
     "NotFoundError",
     "Page",
+    "Payment",
     "PermissionDeniedError",
     "ProviderError",
     "RateLimitError",
@@ -52,7 +61,9 @@ __all__ = [
     "ReevitConnectionError",
     "ReevitError",
     "ReevitTimeoutError",
+    "Refund",
     "ServerError",
+    "Subscription",
     "UnavailableError",
     "UnexpectedAnswer",
     "UnprocessableError",

@@ -21,7 +21,7 @@ from reevit.errors import ReevitConnectionError, ReevitTimeoutError, UnexpectedA
 
 T = TypeVar("T")
 
-Outcome = httpx.Response | httpx.TransportError
+Outcome = httpx.Response | httpx.RequestError
 Steps = Generator[httpx.Request | float, Outcome | None, T]
 
 RETRIED = {408, 429, *range(500, 600)}
@@ -77,12 +77,10 @@ def attempts(
 
 
 def _result(call: Call[T], request: httpx.Request, outcome: Outcome) -> T:
-    if isinstance(outcome, httpx.TransportError):
+    if isinstance(outcome, httpx.RequestError):
         raise _no_answer(request, outcome) from outcome
     if outcome.is_success:
-        if call.read_bytes:
-            return call.read(outcome.content)
-        return call.read(decoded(outcome.content, outcome.status_code) if outcome.content else None)
+        return _read(call, outcome)
     if outcome.status_code < 400:
         raise UnexpectedAnswer(outcome.status_code, outcome.headers.get("location", "").encode())
     try:
@@ -98,7 +96,17 @@ def _result(call: Call[T], request: httpx.Request, outcome: Outcome) -> T:
     )
 
 
-def _no_answer(request: httpx.Request, error: httpx.TransportError) -> ReevitConnectionError:
+def _read(call: Call[T], response: httpx.Response) -> T:
+    answer: Any = response.content
+    if not call.read_bytes:
+        answer = decoded(response.content, response.status_code) if response.content else None
+    try:
+        return call.read(answer)
+    except (TypeError, ValueError) as error:  # JSON, but not an object where one must be
+        raise UnexpectedAnswer(response.status_code, response.content) from error
+
+
+def _no_answer(request: httpx.Request, error: httpx.RequestError) -> ReevitConnectionError:
     key = request.headers.get("Idempotency-Key")
     where = f"{request.url.scheme}://{request.url.netloc.decode()}"
     if isinstance(error, httpx.ConnectTimeout | httpx.ConnectError):
@@ -119,7 +127,7 @@ def _no_answer(request: httpx.Request, error: httpx.TransportError) -> ReevitCon
 def _wait(outcome: Outcome, number: int) -> float | None:
     """Seconds until the next try, or None. Full jitter, so that a crowd of clients does not come back as one."""
     jitter = random.uniform(0, min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2 ** (number - 1)))  # noqa: S311
-    if isinstance(outcome, httpx.TransportError):
+    if isinstance(outcome, httpx.RequestError):
         return None if isinstance(outcome, _HOPELESS) else jitter
     if outcome.status_code not in RETRIED and not _still_running(outcome):
         return None

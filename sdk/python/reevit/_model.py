@@ -6,7 +6,7 @@ from datetime import datetime
 from functools import cache
 from typing import TYPE_CHECKING, Any, get_args, get_type_hints
 
-from pydantic import GetCoreSchemaHandler, TypeAdapter, ValidationError
+from pydantic import GetCoreSchemaHandler, TypeAdapter, ValidationError, ValidatorFunctionWrapHandler
 from pydantic_core import CoreSchema, core_schema
 from typing_extensions import Self
 
@@ -23,13 +23,15 @@ class Model(dict[str, Any]):
     if not TYPE_CHECKING:  # or every misspelt attribute would pass a type checker
 
         def __getattr__(self, name: str) -> Any:
-            try:
-                value = self[name]
-            except KeyError:
+            if name not in self:
                 return self._absent(name)
+            value = self[name]
             if value is None or name not in (richer := _richer(type(self))):
                 return value
             return self._enriched(name, value, richer[name])
+
+        def __setattr__(self, name: str, value: Any) -> None:
+            self[name] = value  # in the instance it would hide what the dict says
 
     def _absent(self, name: str) -> None:
         """None for a field that the server left out and that may be null; else there is no such attribute."""
@@ -38,14 +40,17 @@ class Model(dict[str, Any]):
         raise AttributeError(f"This {type(self).__name__} has no {name!r}. It has: {', '.join(self)}.")
 
     def _enriched(self, name: str, value: Any, adapter: TypeAdapter[Any]) -> Any:
+        """Objects within take the place of their JSON, as which they are the same: whoever changes one, or asks
+        twice, has the one that is there.
+        """
+        if all(isinstance(part, Model) for part in (value if isinstance(value, list) else [value])):
+            return value
         try:
             found = adapter.validate_python(value)
         except ValidationError:
             return value
         if not isinstance(found, datetime):
-            self[name] = (
-                found  # so that the object within is the same one each time; as JSON it is what it was
-            )
+            self[name] = found
         return found
 
     def __repr__(self) -> str:
@@ -57,13 +62,12 @@ class Model(dict[str, Any]):
     @classmethod
     def __get_pydantic_core_schema__(cls, _source: Any, _handler: GetCoreSchemaHandler) -> CoreSchema:
         """So that models can be fields of other people's pydantic models, and answers of their web frameworks."""
+
+        def taken(given: Any, as_json: ValidatorFunctionWrapHandler) -> Model:
+            return given if isinstance(given, cls) else cls(as_json(given))
+
         as_json = core_schema.dict_schema(core_schema.str_schema(), core_schema.any_schema())
-        return core_schema.no_info_before_validator_function(
-            lambda given: given,
-            core_schema.no_info_after_validator_function(
-                lambda given: given if isinstance(given, cls) else cls(given), as_json
-            ),
-        )
+        return core_schema.no_info_wrap_validator_function(taken, as_json)
 
 
 @cache

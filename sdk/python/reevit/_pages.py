@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Generator, Iterable, Iterator
 from typing import Any, Generic, TypeVar
 
 from reevit._call import Call, ListCall
@@ -20,9 +20,8 @@ class _Rows(list[T]):
 
     def __init__(self, call: ListCall[T], answer: Any) -> None:
         rows = answer.get(call.key) if isinstance(answer, dict) else None
-        if not isinstance(
-            rows, list
-        ):  # never an empty list instead: that would be an answer, and a wrong one
+        # Never an empty list instead: that would be an answer, and a wrong one.
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             raise UnexpectedAnswer(200, repr(answer).encode())
         super().__init__(call.row(row) for row in rows)
         self.call = call
@@ -36,6 +35,10 @@ class _Rows(list[T]):
     def data(self) -> list[T]:
         """The rows of this page, as a plain list."""
         return self[:]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickled and copied, it is the rows of this page: the connection to the rest cannot be kept on a disk."""
+        return list, (self.data,)
 
     def _next_call(self) -> ListCall[T] | None:
         """None at the end, and after a page that was asked for by `offset`: who counts alone wants that one."""
@@ -74,12 +77,8 @@ class AsyncPage(_Rows[T]):
         super().__init__(call, answer)
         self._send = send
 
-    async def __aiter__(self) -> AsyncIterator[T]:
-        page: AsyncPage[T] | None = self
-        while page is not None:
-            for row in page:
-                yield row
-            page = await page.next_page()
+    def __aiter__(self) -> AsyncIterator[T]:
+        return _Walk(self.next_page, self)
 
     async def next_page(self) -> AsyncPage[T] | None:
         """The page after this one, or None."""
@@ -99,9 +98,26 @@ class AsyncPages(Generic[T]):
     def __await__(self) -> Generator[Any, None, AsyncPage[T]]:
         return self._first().__await__()
 
-    async def __aiter__(self) -> AsyncIterator[T]:
-        async for row in await self._first():
-            yield row
+    def __aiter__(self) -> AsyncIterator[T]:
+        return _Walk(self._first)
+
+
+class _Walk(AsyncIterator[T]):
+    """Over the rows of a page and of those after it. It is no async generator, because a loop that ends early leaves
+    one half done, and trio complains.
+    """
+
+    def __init__(self, go_on: Callable[[], Awaitable[AsyncPage[T] | None]], rows: Iterable[T] = ()) -> None:
+        self._go_on, self._rows = go_on, iter(rows)
+
+    async def __anext__(self) -> T:
+        while True:
+            for row in self._rows:
+                return row
+            page = await self._go_on()
+            if page is None:
+                raise StopAsyncIteration
+            self._go_on, self._rows = page.next_page, iter(page)
 
 
 def fetch(call: ListCall[T], send: Callable[[Call[Any]], Any]) -> Page[T]:

@@ -7,8 +7,9 @@ checkers see the one or the other by the client that the resource belongs to.
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from functools import wraps
+from types import MethodType
 from typing import Any, Concatenate, Generic, ParamSpec, Protocol, TypeVar, overload
 
 from reevit._call import Call, ListCall
@@ -16,6 +17,11 @@ from reevit._pages import AsyncPages, Page
 
 P = ParamSpec("P")
 T = TypeVar("T")
+
+Awaited = Coroutine[object, None, T]
+"""A coroutine, so that tasks are made of it and a forgotten ``await`` is found. There is no ``Any`` in it, which can
+keep mypy from knowing what ``asyncio.gather`` returns.
+"""
 
 
 class Sync:
@@ -53,14 +59,16 @@ class operation(Generic[P, T]):  # noqa: N801 - a decorator
     @overload
     def __get__(self, resource: Resource[Sync], owner: Any) -> Callable[P, T]: ...
     @overload
-    def __get__(self, resource: Resource[Async], owner: Any) -> Callable[P, Awaitable[T]]: ...
+    def __get__(self, resource: Resource[Async], owner: Any) -> Callable[P, Awaited[T]]: ...
     def __get__(self, resource: Any, owner: Any) -> Any:
         if resource is None:
             return self._build
 
-        @wraps(self._build)
+        build = MethodType(self._build, resource)  # so that `help` and `inspect` do not ask for a `self`
+
+        @wraps(build)
         def send(*args: P.args, **named: P.kwargs) -> Any:
-            return resource._client.send(self._build(resource, *args, **named))  # noqa: SLF001
+            return resource._client.send(build(*args, **named))  # noqa: SLF001
 
         return send
 
@@ -79,8 +87,10 @@ class listing(Generic[P, T]):  # noqa: N801 - a decorator
         if resource is None:
             return self._build
 
-        @wraps(self._build)
+        build = MethodType(self._build, resource)  # so that `help` and `inspect` do not ask for a `self`
+
+        @wraps(build)
         def send(*args: P.args, **named: P.kwargs) -> Any:
-            return resource._client.send_list(self._build(resource, *args, **named))  # noqa: SLF001
+            return resource._client.send_list(build(*args, **named))  # noqa: SLF001
 
         return send

@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Generic
+from urllib.parse import parse_qs
 
 import anyio  # comes with httpx, which runs on it
 import httpx
@@ -38,8 +39,11 @@ from reevit.resources import (
 __all__ = ["AsyncReevit", "Reevit", "ReevitAPIError", "is_sandbox_key", "mode_from_api_key"]
 
 DEFAULT_BASE_URL = "http://localhost:8000"
-DEFAULT_TIMEOUT_SECONDS = 30.0
+DEFAULT_TIMEOUT = 30.0
+"""Seconds."""
 DEFAULT_MAX_RETRIES = 2
+
+LIVE_KEY_PREFIX, TEST_KEY_PREFIX = "pfk_live_", "pfk_test_"
 
 _USER_AGENT = f"reevit-python/{__version__} python/{platform.python_version()} httpx/{httpx.__version__}"
 
@@ -48,8 +52,8 @@ _log = logging.getLogger("reevit")
 
 def mode_from_api_key(api_key: str) -> str | None:
     """``"test"`` or ``"live"``: the key alone decides. None for a key that is not Reevit's."""
-    for mode in ("test", "live"):
-        if api_key.startswith(f"pfk_{mode}_"):
+    for mode, prefix in {"test": TEST_KEY_PREFIX, "live": LIVE_KEY_PREFIX}.items():
+        if api_key.startswith(prefix):
             return mode
     return None
 
@@ -63,7 +67,6 @@ def is_sandbox_key(api_key: str) -> bool:
 class _Options:
     max_retries: int
     headers: Mapping[str, str]
-    timeout: httpx.Timeout | float | None
     observe: Callable[[Attempt], None]
 
 
@@ -79,12 +82,15 @@ class _Client(Generic[Kind]):
         max_retries: int,
         on_attempt: Callable[[Attempt], None] | None,
     ) -> None:
-        self._api_key = _checked_key(api_key or os.environ.get("REEVIT_API_KEY"))
+        # What is given and empty is not replaced: an unset variable must not choose another account's key.
+        self._api_key = _checked_key(os.environ.get("REEVIT_API_KEY") if api_key is None else api_key)
         self.org_id = org_id
-        self.base_url = (base_url or os.environ.get("REEVIT_BASE_URL") or DEFAULT_BASE_URL).rstrip("/")
+        self.base_url = _checked_url(
+            (os.environ.get("REEVIT_BASE_URL") or DEFAULT_BASE_URL) if base_url is None else base_url
+        )
         self.timeout = timeout
         named = {"X-Org-Id": org_id} if org_id else {}
-        self._options = _Options(max_retries, named, timeout, on_attempt or _logged)
+        self._options = _Options(max_retries, named, on_attempt or _logged)
         self._bind()
 
     def _bind(self) -> None:
@@ -124,52 +130,72 @@ class _Client(Generic[Kind]):
                 **{name: value for name, value in said.items() if value is not None},
             },
         )
-        if timeout is not None:
-            options = replace(options, timeout=timeout)
         if max_retries is not None:
             options = replace(options, max_retries=max_retries)
         other = copy.copy(self)
         other._options = options  # noqa: SLF001
+        if timeout is not None:
+            other.timeout = timeout
         other._bind()  # noqa: SLF001
         return other
 
     def send(self, call: Call[Any]) -> Any:
+        """What a resource asks, sent in this client's way."""
         raise NotImplementedError
 
     def send_list(self, call: ListCall[Any]) -> Any:
+        """The list that a resource asks for."""
         raise NotImplementedError
 
-    def request(self, method: str, path: str, **given: Any) -> Any:
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        params: Mapping[str, Any] | None = None,
+        json: Any = None,
+        headers: Mapping[str, str] | None = None,
+        timeout: float | httpx.Timeout | None = None,
+    ) -> Any:
         """Any call of the API, also one that this version does not know: its JSON, or None.
 
-        Takes `params`, `json`, `headers` and `timeout`. A write gets an idempotency key, and is retried, like any.
+        A write gets an idempotency key, and is retried, like any; your own is the header ``Idempotency-Key``.
         """
-        client = self.with_options(timeout=given["timeout"]) if given.get("timeout") is not None else self
-        headers = dict(given.get("headers") or {})
-        key = headers.pop("Idempotency-Key", None)
-        client._options = replace(client._options, headers={**client._options.headers, **headers})  # noqa: SLF001
-        return client.send(
-            Call(method, path, lambda answer: answer, given.get("params") or {}, given.get("json"), key)
+        if not path.startswith("/"):  # it would go on with the host's name, and the key to another host
+            raise ValueError(f"A path starts with a slash, as /v1/customers does; this is {path!r}.")
+        path, _, query = path.partition("?")
+        said = dict(headers or {})
+        keys = [said.pop(name) for name in list(said) if name.lower() == "idempotency-key"]
+        client = self.with_options(timeout=timeout)
+        client._options = replace(client._options, headers={**client._options.headers, **said})  # noqa: SLF001
+        call = Call(
+            method.upper(),
+            path,
+            lambda answer: answer,
+            {**parse_qs(query, keep_blank_values=True), **(params or {})},
+            json,
+            keys[0] if keys else None,
         )
+        return client.send(call)
 
     def _steps(self, http: httpx.Client | httpx.AsyncClient, call: Call[Any]) -> Steps[Any]:
         options = self._options
-        headers = dict(options.headers)
+        headers = _checked_headers(options.headers)
         content = None
         if call.body is not None:
             content = encoded_body(call.body)
             headers["Content-Type"] = "application/json"
-        if (
-            call.method != "GET"
-        ):  # kept for all tries of this call: the server answers the later ones from memory
-            headers["Idempotency-Key"] = call.idempotency_key or str(uuid.uuid4())
+        # Kept for all tries of this call: the server answers the later ones from memory.
+        if call.method != "GET":
+            key = call.idempotency_key or str(uuid.uuid4())
+            headers.update(_checked_headers({"Idempotency-Key": key}))
         request = http.build_request(
             call.method,
             self.base_url + call.path,
             params=encoded_query(call.query) or None,
             headers=headers,
             content=content,
-            timeout=options.timeout,
+            timeout=self.timeout,
         )
         return attempts(call, request, max_retries=options.max_retries, observe=options.observe)
 
@@ -207,7 +233,7 @@ class Reevit(_Client[Sync]):
         api_key: str | None = None,
         org_id: str | None = None,
         base_url: str | None = None,
-        timeout: float | httpx.Timeout | None = DEFAULT_TIMEOUT_SECONDS,
+        timeout: float | httpx.Timeout | None = DEFAULT_TIMEOUT,
         *,
         max_retries: int = DEFAULT_MAX_RETRIES,
         on_attempt: Callable[[Attempt], None] | None = None,
@@ -218,7 +244,7 @@ class Reevit(_Client[Sync]):
 
     def send(self, call: Call[Any]) -> Any:
         steps = self._steps(self._http, call)
-        outcome: httpx.Response | httpx.TransportError | None = None
+        outcome: httpx.Response | httpx.RequestError | None = None
         while True:
             try:
                 step = steps.send(outcome)
@@ -229,7 +255,7 @@ class Reevit(_Client[Sync]):
                 continue
             try:
                 outcome = self._http.send(step)
-            except httpx.TransportError as error:
+            except httpx.RequestError as error:
                 outcome = error
 
     def send_list(self, call: ListCall[Any]) -> Page[Any]:
@@ -260,7 +286,7 @@ class AsyncReevit(_Client[Async]):
         api_key: str | None = None,
         org_id: str | None = None,
         base_url: str | None = None,
-        timeout: float | httpx.Timeout | None = DEFAULT_TIMEOUT_SECONDS,
+        timeout: float | httpx.Timeout | None = DEFAULT_TIMEOUT,
         *,
         max_retries: int = DEFAULT_MAX_RETRIES,
         on_attempt: Callable[[Attempt], None] | None = None,
@@ -271,7 +297,7 @@ class AsyncReevit(_Client[Async]):
 
     async def send(self, call: Call[Any]) -> Any:
         steps = self._steps(self._http, call)
-        outcome: httpx.Response | httpx.TransportError | None = None
+        outcome: httpx.Response | httpx.RequestError | None = None
         while True:
             try:
                 step = steps.send(outcome)
@@ -282,7 +308,7 @@ class AsyncReevit(_Client[Async]):
                 continue
             try:
                 outcome = await self._http.send(step)
-            except httpx.TransportError as error:
+            except httpx.RequestError as error:
                 outcome = error
 
     def send_list(self, call: ListCall[Any]) -> AsyncPages[Any]:
@@ -308,6 +334,27 @@ def _checked_key(api_key: str | None) -> str:
             "It looks like pfk_test_….…; was it copied whole, and alone?"
         )
     return api_key
+
+
+def _checked_url(base_url: str) -> str:
+    try:
+        url = httpx.URL(base_url)
+    except httpx.InvalidURL as error:
+        raise ConfigurationError(f"base_url {base_url!r} is no address: {error}.") from error
+    if url.scheme not in {"http", "https"} or not url.host or url.query or url.fragment:
+        raise ConfigurationError(
+            f"base_url {base_url!r} is no address of a server: it looks like https://reevit.example, "
+            f"or {DEFAULT_BASE_URL}."
+        )
+    return base_url.rstrip("/")
+
+
+def _checked_headers(headers: Mapping[str, str]) -> httpx.Headers:
+    """As UTF-8, which the server reads: a reason may be given in any language."""
+    for name, value in headers.items():
+        if not value.isprintable():
+            raise ValueError(f"{name} cannot be {value!r}: a header is one line of printable characters.")
+    return httpx.Headers(headers, encoding="utf-8")
 
 
 def _logged(attempt: Attempt) -> None:

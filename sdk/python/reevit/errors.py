@@ -33,6 +33,15 @@ from typing import Any
 class ReevitError(Exception):
     """Anything that this package raises about a call or a delivery."""
 
+    def __reduce__(self) -> tuple[Any, ...]:  # an exception is made again from its message alone otherwise
+        return _unpickled, (type(self), self.args, self.__dict__)
+
+
+def _unpickled(kind: type[ReevitError], args: tuple[Any, ...], state: dict[str, Any]) -> ReevitError:
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(state)
+    return error
+
 
 class ConfigurationError(ReevitError):
     """The client cannot be made as it was asked for."""
@@ -78,9 +87,6 @@ class ReevitAPIError(ReevitError):
         self.request_id = request_id
         self.retry_after = retry_after
 
-    def __reduce__(self) -> tuple[Any, ...]:  # an exception is pickled by its message alone otherwise
-        return _unpickled, (type(self), self.__dict__)
-
     @property
     def fields(self) -> list[dict[str, str]]:
         """The faults of a refused body or query: ``[{"field": …, "code": …, "message": …}]``."""
@@ -89,12 +95,6 @@ class ReevitAPIError(ReevitError):
 
     def __str__(self) -> str:
         return f"{self.message} (request_id={self.request_id})" if self.request_id else self.message
-
-
-def _unpickled(kind: type[ReevitAPIError], state: dict[str, Any]) -> ReevitAPIError:
-    error = kind.__new__(kind, state["message"])
-    error.__dict__.update(state)
-    return error
 
 
 class InvalidRequestError(ReevitAPIError):

@@ -28,7 +28,7 @@ _instant: TypeAdapter[datetime] = TypeAdapter(datetime)
 
 def construct_event(
     raw_body: str | bytes,
-    headers: Mapping[str, Any] | str | None,
+    signature: Mapping[str, Any] | str | None,
     secret: str,
     *,
     tolerance_seconds: int = DEFAULT_TOLERANCE_SECONDS,
@@ -36,15 +36,15 @@ def construct_event(
 ) -> Event:
     """The event of a delivery that is genuine and fresh.
 
-    `raw_body` is the body as it came, bytes or text, before anybody parsed it; `headers` are the request's (or the
-    value of ``X-Reevit-Signature`` alone); `secret` is the endpoint's ``whsec_…``. Deliveries signed more than
-    `tolerance_seconds` ago, or ahead, are refused: somebody may play an old one again.
+    `raw_body` is the body as it came, bytes or text, before anybody parsed it; `signature` is among the request's
+    headers, so give them all (or the value of ``X-Reevit-Signature`` alone); `secret` is the endpoint's ``whsec_…``.
+    Deliveries signed more than `tolerance_seconds` ago, or ahead, are refused: somebody may play an old one again.
 
     Raises WebhookVerificationError; answer 400 then, and Reevit tries again later.
     """
     _refuse_misuse(raw_body, secret)
     body = raw_body.encode() if isinstance(raw_body, str) else bytes(raw_body)
-    if not _is_signed(body, headers, secret):
+    if not _is_signed(body, signature, secret):
         raise WebhookVerificationError(
             "The signature does not match the body. Is it this endpoint's secret, and the body as it came, not "
             "parsed and written again?",

@@ -1,4 +1,6 @@
-"""Subscriptions and invoices by the client that merchants have today, unmodified: each call does what it says."""
+"""Subscriptions and invoices by the client that merchants have today, unmodified, and its program with ours: each
+call does what it says.
+"""
 
 import re
 from collections.abc import Awaitable, Callable

@@ -198,7 +198,7 @@ class Moment(TypedDict, total=False):
 
 
 class PagedMoment(Paging, Moment, total=False):
-    pass
+    """A moment, a page at a time."""
 
 
 CustomerId = str | ByExternalId

@@ -193,9 +193,9 @@ class Payments(Resource[Kind]):
 
     @listing
     def list(
-        self, limit: int | None = None, offset: int | None = None, **filters: Unpack[PaymentFilters]
+        self, limit: int | None = 50, offset: int | None = None, **filters: Unpack[PaymentFilters]
     ) -> ListCall[Payment]:
-        """Payments, newest first."""
+        """Payments, newest first; 50 a page unless said, as in reevit 0.11."""
         return ListCall(
             path_of("payments"), "payments", Payment, {"limit": limit, "offset": offset, **filters}
         )

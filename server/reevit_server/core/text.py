@@ -105,6 +105,12 @@ Line = Annotated[
     AfterValidator(without_control),
     _NO_CONTROL,
 ]
+VisibleLine = Annotated[
+    str,
+    StringConstraints(strict=True, min_length=1, max_length=255),
+    AfterValidator(visible),
+    _VISIBLE,
+]
 Text = Annotated[str, StringConstraints(strict=True, max_length=1000)]
 
 _64_BITS = Field(ge=-(2**63), lt=2**63)

@@ -77,11 +77,11 @@ def _said(paper: Paper) -> dict[str, Any]:
     due = locales.money(0 if settled else paper.amount, paper.currency, locale)
     amount = locales.money(paper.amount, paper.currency, locale)
     if paper.status == "paid" and paper.paid_at is not None:
-        when = words["paid_on"].format(day=locales.day(paper.paid_at, locale))
+        when = words["paid_on"].format(day=_in_a_sentence(paper.paid_at, locale))
     elif paper.status == "canceled":
         when = ""
     else:
-        when = words["due_on"].format(day=locales.day(paper.due_at, locale))
+        when = words["due_on"].format(day=_in_a_sentence(paper.due_at, locale))
     sums = [(words["total"], amount)]
     if paper.status == "paid":
         sums.append((words["paid"], amount))
@@ -99,7 +99,8 @@ def _said(paper: Paper) -> dict[str, Any]:
         "seller": _plain(paper.seller_name),
         "address": [_plain(line) for line in paper.seller_address.splitlines()],
         "customer": _customer(paper),
-        "facts": _facts(paper, words, locale),
+        "days": _days(paper, words, locale),
+        "customer_id": (words["customer_id"], _plain(paper.customer_external_id or "")),
         "description": _plain(paper.description),
         "amount": amount,
         "sums": sums,
@@ -115,16 +116,20 @@ def _customer(paper: Paper) -> list[str]:
     return [_plain(text) for text in known if text]
 
 
-def _facts(paper: Paper, words: dict[str, str], locale: Locale) -> list[tuple[str, str]]:
-    facts = [
+def _in_a_sentence(at: datetime, locale: Locale) -> str:
+    """A day within words of another language, which may be written the other way: isolated, it stays in order."""
+    day = locales.day(at, locale)
+    return f"\u2068{day}\u2069" if locale.text_direction == "rtl" else day
+
+
+def _days(paper: Paper, words: dict[str, str], locale: Locale) -> list[tuple[str, str]]:
+    days = [
         (words["issued"], locales.day(paper.issued_at, locale)),
         (words["due"], locales.day(paper.due_at, locale)),
     ]
     if paper.period_start is not None and paper.period_end is not None:
-        facts.append((words["period"], locales.days(paper.period_start, paper.period_end, locale)))
-    if paper.customer_external_id:
-        facts.append((words["customer_id"], _plain(paper.customer_external_id)))
-    return facts
+        days.append((words["period"], locales.days(paper.period_start, paper.period_end, locale)))
+    return days
 
 
 def _payment(paper: Paper, words: dict[str, str]) -> list[tuple[str, str]]:

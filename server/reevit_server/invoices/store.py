@@ -14,8 +14,8 @@ from reevit_server.invoices.schemas import InvoiceQuery
 _COLUMNS = """
     i.id, i.org_id, i.mode, i.number, i.customer_id, i.subscription_id, i.plan_id, i.description, i.amount,
     i.currency, i.method, i.status, i.period_start, i.period_end, i.due_at, i.payment_id, i.attempt_count,
-    i.next_attempt_at, i.failure_code, i.failure_message, i.metadata, i.paid_at, i.canceled_at, i.created_at,
-    i.updated_at,
+    i.next_attempt_at, i.given_up, i.failure_code, i.failure_message, i.metadata, i.paid_at, i.canceled_at,
+    i.created_at, i.updated_at,
     (
         SELECT c.external_id
         FROM customers AS c
@@ -144,6 +144,7 @@ async def update_status(
         f"""
         UPDATE invoices AS i
         SET status = $4, next_attempt_at = $5, queue_at = $5, failure_code = $7, failure_message = $8,
+            given_up = given_up OR $4 = 'failed',
             paid_at = CASE WHEN $4 = 'paid' THEN $6::timestamptz END,
             canceled_at = CASE WHEN $4 = 'canceled' THEN $6::timestamptz END,
             updated_at = $6
@@ -210,13 +211,13 @@ async def take_due(conn: Connection, *, now: datetime, until: datetime, limit: i
     )
 
 
-async def has_failed(conn: Connection, scope: Scope, *, subscription_id: str) -> bool:
-    """Whether a subscription has an invoice that was given up."""
+async def has_given_up(conn: Connection, scope: Scope, *, subscription_id: str) -> bool:
+    """Whether a subscription has an invoice that was given up, and is not paid since or let off."""
     found: bool = await conn.fetchval(
         """
         SELECT EXISTS (
             SELECT FROM invoices
-            WHERE org_id = $1 AND mode = $2 AND subscription_id = $3 AND status = 'failed'
+            WHERE org_id = $1 AND mode = $2 AND subscription_id = $3 AND given_up AND status IN ('due', 'failed')
         )
         """,
         scope.org_id,

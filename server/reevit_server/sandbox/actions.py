@@ -3,14 +3,16 @@
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from typing import NamedTuple
 
 import asyncpg
 
 from reevit_server import payments, subscriptions
 from reevit_server.core import clock
 from reevit_server.core.database import Connection, Database
+from reevit_server.core.idempotency import KeyInUse
+from reevit_server.core.ids import new_id
 from reevit_server.core.scope import Scope
 from reevit_server.core.text import rfc3339
 from reevit_server.sandbox import models, store
@@ -20,11 +22,17 @@ from reevit_server.sandbox.errors import ClockIsMoving, ClockOutOfReach
 _HOLD = timedelta(seconds=60)
 
 
-class Passed(NamedTuple):
-    """Where the clock stands, and how often each step was taken on the way there."""
+@dataclass
+class Move:
+    """The clock on its way: where it stood, where it is to stand, and how often each step was taken so far.
 
-    now: datetime
-    steps: Counter[str]
+    `target` is None when nobody may move it there.
+    """
+
+    holder: str
+    stands_at: datetime
+    target: datetime | None
+    steps: Counter[str] = field(default_factory=Counter)
 
 
 async def get(conn: Connection, scope: Scope, *, now: datetime) -> tuple[datetime, bool]:
@@ -34,52 +42,66 @@ async def get(conn: Connection, scope: Scope, *, now: datetime) -> tuple[datetim
     return at, await store.exists(conn, scope)
 
 
-async def advance(
+@asynccontextmanager
+async def moving(
     db: Database,
     scope: Scope,
     *,
     to: datetime | None,
     by: timedelta | None,
+    key: str | None,
     world: Callable[[], datetime],
-) -> Passed:
-    """Moves the clock, and does what is due up to then, one after the other, each at its own instant.
+) -> AsyncIterator[Move]:
+    """Whoever is inside the block may move the clock, alone: let time `pass_`, then `arrive`.
 
-    Ended half-way, it leaves the clock where it has come to: call it again with the same `to`. Raises ClockIsMoving,
-    ClockOutOfReach, ProviderNotAvailable.
+    Asked again with the same `key` after it was broken off, `by` is measured from where it was the first time. Raises
+    ClockIsMoving, ProviderNotAvailable, and KeyInUse while the request with this very key is moving it.
     """
     payments.check_sandbox(scope)
-    steps: Counter[str] = Counter()
-    async with _held(db, scope, world) as stands_at:
-        span = to - stands_at if to is not None else by or timedelta()
-        if not models.within_reach(span):
-            raise ClockOutOfReach(now=rfc3339(stands_at))
-        target = stands_at + span
-        last = None
-        while (due := await _next(db, scope, to=target)) is not None:
-            assert tuple(due) != last, "what was done is not due again at once"
-            try:
-                await _step(db, scope, due, at=max(due["at"], stands_at), held_until=world() + _HOLD)
-            except asyncpg.DeadlockDetectedError:
-                continue  # a request was let pass; nothing of this was done
-            last = tuple(due)
-            steps[due["step"]] += 1
-        async with db.transaction() as conn:
-            await store.move(conn, scope, to=target, held_until=world() + _HOLD)
-    return Passed(target, steps)
-
-
-@asynccontextmanager
-async def _held(db: Database, scope: Scope, world: Callable[[], datetime]) -> AsyncIterator[datetime]:
-    """Where the clock stands, while the block alone may move it. Raises ClockIsMoving."""
+    holder = new_id("mov")
     async with db.transaction() as conn:
-        stands_at = await store.hold(conn, scope, now=world(), until=world() + _HOLD)
-    if stands_at is None:
-        raise ClockIsMoving
+        held = await store.hold(conn, scope, holder=holder, now=world(), until=world() + _HOLD)
+        if held is None:
+            same = key is not None and key == await store.find_moving_key(conn, scope)
+            raise KeyInUse if same else ClockIsMoving
     try:
-        yield stands_at
+        again = key is not None and key == held["moving_key"]
+        target = held["moving_to"] if again else models.target(held["stands_at"], to=to, by=by)
+        yield Move(holder, held["stands_at"], target)
     finally:
         async with db.transaction() as conn:
-            await store.release(conn, scope)
+            await store.release(conn, scope, holder=holder)
+
+
+async def pass_time(
+    db: Database, scope: Scope, move: Move, *, key: str | None, world: Callable[[], datetime]
+) -> None:
+    """Does what is due up to then, one thing after the other, each at its own instant.
+
+    Ended half-way, it leaves the clock where everything before it is done. Raises ClockIsMoving when it was silent
+    for so long that somebody else has taken the clock.
+    """
+    if move.target is None:
+        return
+    async with db.transaction() as conn:
+        await store.aim(conn, scope, holder=move.holder, to=move.target, key=key)
+    last = None
+    while (due := await _next(db, scope, to=move.target)) is not None:
+        assert tuple(due) != last, "what was done is not due again at once"
+        try:
+            await _step(db, scope, move, due, held_until=world() + _HOLD)
+        except asyncpg.DeadlockDetectedError:
+            continue  # a request was let pass; nothing of this was done
+        last = tuple(due)
+        move.steps[due["step"]] += 1
+
+
+async def arrive(conn: Connection, scope: Scope, move: Move) -> datetime:
+    """The clock stands where it was to be moved. Raises ClockOutOfReach."""
+    if move.target is None:
+        raise ClockOutOfReach(now=rfc3339(move.stands_at))
+    await store.arrive(conn, scope, holder=move.holder, to=move.target)
+    return move.target
 
 
 async def _next(db: Database, scope: Scope, *, to: datetime) -> asyncpg.Record | None:
@@ -87,16 +109,16 @@ async def _next(db: Database, scope: Scope, *, to: datetime) -> asyncpg.Record |
         return await store.find_next(conn, scope, to=to)
 
 
-async def _step(
-    db: Database, scope: Scope, due: asyncpg.Record, *, at: datetime, held_until: datetime
-) -> None:
+async def _step(db: Database, scope: Scope, move: Move, due: asyncpg.Record, *, held_until: datetime) -> None:
     """One thing that is due, and the clock moved to when it happens.
 
     The sandbox moves no money, and who asked has no answer yet: that a crash of the database undoes the last moment,
     clock and all, does no harm. To wait for the disk at each step would take half the time.
     """
+    at = max(due["at"], move.stands_at)
     async with db.transaction(repeatable=True) as conn:
-        await store.move(conn, scope, to=at, held_until=held_until)
+        if not await store.move(conn, scope, holder=move.holder, to=at, held_until=held_until):
+            raise ClockIsMoving
         if due["step"] == "reconcile":
             await payments.reconcile_on_the_clock(
                 conn, scope, id=due["id"], now=at, then=subscriptions.follow

@@ -37,26 +37,26 @@ async def advance_sandbox_clock(call: Call, given: ClockAdvance) -> Answer:
     """Let time pass in your test mode. All that is due up to then happens, in order, before this answers."""
     if (stored := await idempotency.find(call)) is not None:
         return stored
-    passed = await actions.advance(
-        call.db,
-        call.scope,
-        to=given.to,
-        by=None if given.by is None else models.span(given.by),
-        world=utc_now,
-    )
+    by = None if given.by is None else models.span(given.by)
+    key = None if call.idempotency_key is None else call.idempotency_key.value
+    async with actions.moving(call.db, call.scope, to=given.to, by=by, key=key, world=utc_now) as move:
+        # Once more: the same request may have ended just before this one had the clock.
+        if (stored := await idempotency.find(call)) is not None:
+            return stored
+        await actions.pass_time(call.db, call.scope, move, key=key, world=utc_now)
 
-    async def deed(_: Connection) -> Answer:
-        return reply(
-            ClockAdvancedOut(
-                now=passed.now,
-                stands_still=True,
-                renewals=passed.steps["renew"],
-                collections=passed.steps["collect"],
-                reconciliations=passed.steps["reconcile"],
+        async def deed(conn: Connection) -> Answer:
+            return reply(
+                ClockAdvancedOut(
+                    now=await actions.arrive(conn, call.scope, move),
+                    stands_still=True,
+                    renewals=move.steps["renew"],
+                    collections=move.steps["collect"],
+                    reconciliations=move.steps["reconcile"],
+                )
             )
-        )
 
-    return await call.once(deed)
+        return await call.once(deed)
 
 
 @router.post(

@@ -11,6 +11,6 @@ class ClockIsMoving(Conflict):
 
 
 class ClockOutOfReach(Unprocessable):
-    """A test clock goes forward only, and at most five years at a time; `details.now` tells where it stands."""
+    """A test clock goes forward, five years at a time at most and up to 9900; `details.now` tells where it stands."""
 
     code = "clock_out_of_reach"

@@ -1,7 +1,7 @@
 """Pure rules about test clocks."""
 
 import re
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 
 SPAN = re.compile(r"([1-9][0-9]{0,7})([smhdw])")
 _UNIT = {
@@ -12,6 +12,8 @@ _UNIT = {
     "w": timedelta(weeks=1),
 }
 _FARTHEST = timedelta(days=5 * 366)
+# Periods and trials that begin then still end within the calendar, whose last year is 9999.
+_LAST = datetime(9900, 1, 1, tzinfo=UTC)
 
 
 def span(text: str) -> timedelta:
@@ -21,6 +23,9 @@ def span(text: str) -> timedelta:
     return int(match[1]) * _UNIT[match[2]]
 
 
-def within_reach(span: timedelta) -> bool:
-    """Whether a clock may be moved so far at once."""
-    return timedelta() <= span <= _FARTHEST
+def target(stands_at: datetime, *, to: datetime | None, by: timedelta | None) -> datetime | None:
+    """Where a clock is to stand; None for too far at once, for backwards, and for out of the calendar."""
+    span = to - stands_at if to is not None else by or timedelta()
+    if not timedelta() <= span <= min(_FARTHEST, _LAST - stands_at):
+        return None
+    return stands_at + span

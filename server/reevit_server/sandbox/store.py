@@ -8,47 +8,98 @@ from reevit_server.core.database import Connection
 from reevit_server.core.scope import Scope
 
 
-async def hold(conn: Connection, scope: Scope, *, now: datetime, until: datetime) -> datetime | None:
-    """Where the clock stands, for whoever moves it from now on; None while somebody else does.
+async def hold(
+    conn: Connection, scope: Scope, *, holder: str, now: datetime, until: datetime
+) -> asyncpg.Record | None:
+    """Where the clock stands, for the holder who moves it from now on, and where to it was being moved by whom; None
+    while somebody else does.
 
     One that was never moved stands at `now`.
     """
-    stands_at: datetime | None = await conn.fetchval(
+    return await conn.fetchrow(
         """
-        INSERT INTO sandbox_clocks AS c (org_id, mode, held_until)
-        VALUES ($1, $2, $4)
-        ON CONFLICT (org_id, mode) DO UPDATE SET held_until = excluded.held_until
-        WHERE c.held_until IS NULL OR c.held_until <= $3
-        RETURNING coalesce(c.now, $3)
+        INSERT INTO sandbox_clocks AS c (org_id, mode, holder, held_until)
+        VALUES ($1, $2, $3, $5)
+        ON CONFLICT (org_id, mode) DO UPDATE SET holder = excluded.holder, held_until = excluded.held_until
+        WHERE c.held_until IS NULL OR c.held_until <= $4
+        RETURNING coalesce(c.now, $4) AS stands_at, c.moving_to, c.moving_key
         """,
         scope.org_id,
         scope.mode,
+        holder,
         now,
         until,
     )
-    return stands_at
 
 
-async def move(conn: Connection, scope: Scope, *, to: datetime, held_until: datetime) -> None:
-    """The clock stands at `to`, and who moves it has been heard of."""
+async def find_moving_key(conn: Connection, scope: Scope) -> str | None:
+    """The Idempotency-Key of whoever moves the clock, or was broken off moving it."""
+    key: str | None = await conn.fetchval(
+        "SELECT moving_key FROM sandbox_clocks WHERE org_id = $1 AND mode = $2", scope.org_id, scope.mode
+    )
+    return key
+
+
+async def aim(conn: Connection, scope: Scope, *, holder: str, to: datetime, key: str | None) -> None:
+    """Where to the clock is being moved, and by whose request."""
     await conn.execute(
-        "UPDATE sandbox_clocks SET now = greatest(now, $3), held_until = $4 WHERE org_id = $1 AND mode = $2",
+        "UPDATE sandbox_clocks SET moving_to = $4, moving_key = $5 WHERE org_id = $1 AND mode = $2 AND holder = $3",
         scope.org_id,
         scope.mode,
+        holder,
+        to,
+        key,
+    )
+
+
+async def move(conn: Connection, scope: Scope, *, holder: str, to: datetime, held_until: datetime) -> bool:
+    """The clock stands at `to`, and who moves it has been heard of; False when another holds it now."""
+    moved = await conn.fetchval(
+        """
+        UPDATE sandbox_clocks
+        SET now = greatest(now, $4), held_until = $5
+        WHERE org_id = $1 AND mode = $2 AND holder = $3
+        RETURNING true
+        """,
+        scope.org_id,
+        scope.mode,
+        holder,
         to,
         held_until,
     )
+    return bool(moved)
 
 
-async def release(conn: Connection, scope: Scope) -> None:
-    """Nobody moves the clock any more. One that was not moved at all goes with the world."""
+async def arrive(conn: Connection, scope: Scope, *, holder: str, to: datetime) -> None:
+    """The clock stands at `to`, and nobody moves it any more."""
     await conn.execute(
-        "DELETE FROM sandbox_clocks WHERE org_id = $1 AND mode = $2 AND now IS NULL", scope.org_id, scope.mode
-    )
-    await conn.execute(
-        "UPDATE sandbox_clocks SET held_until = NULL WHERE org_id = $1 AND mode = $2",
+        """
+        UPDATE sandbox_clocks
+        SET now = greatest(now, $4), holder = NULL, held_until = NULL, moving_to = NULL, moving_key = NULL
+        WHERE org_id = $1 AND mode = $2 AND holder = $3
+        """,
         scope.org_id,
         scope.mode,
+        holder,
+        to,
+    )
+
+
+async def release(conn: Connection, scope: Scope, *, holder: str) -> None:
+    """This one does not move the clock any more; another may. One that was not moved at all goes with the world."""
+    await conn.execute(
+        """
+        WITH never_moved AS (
+            DELETE FROM sandbox_clocks
+            WHERE org_id = $1 AND mode = $2 AND holder = $3 AND now IS NULL
+        )
+        UPDATE sandbox_clocks
+        SET holder = NULL, held_until = NULL
+        WHERE org_id = $1 AND mode = $2 AND holder = $3 AND now IS NOT NULL
+        """,
+        scope.org_id,
+        scope.mode,
+        holder,
     )
 
 

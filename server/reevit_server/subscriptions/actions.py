@@ -137,7 +137,7 @@ def _pending(stored: asyncpg.Record, patch: SubscriptionPatch) -> dict[str, Any]
 async def cancel(
     conn: Connection, scope: Scope, *, id: str, given: SubscriptionCancel, now: datetime
 ) -> asyncpg.Record:
-    """Ends it now, with invoices that are still unpaid; or when the period that is running is over.
+    """Ends it now, and lets its customer off what is still `due`; or when the period that is running is over.
 
     Raises SubscriptionNotFound, WrongSubscriptionState.
     """
@@ -171,8 +171,9 @@ async def pause(conn: Connection, scope: Scope, *, id: str, now: datetime) -> as
 async def resume(conn: Connection, scope: Scope, *, id: str, now: datetime) -> asyncpg.Record:
     """Goes on with a subscription that is paused, or takes back that it is to end with its period.
 
-    Within the period that was running, all is as if it had not been paused. Later, a new one begins now, and is
-    charged; periods are counted from here then. Raises SubscriptionNotFound, WrongSubscriptionState.
+    Within the period that was running, all is as if it had not been paused; one that is to end with it still is.
+    Later, a new one begins now, and is charged; periods are counted from here then. Raises SubscriptionNotFound,
+    WrongSubscriptionState.
     """
     stored = _existing(await store.find_for_update(conn, scope, id=id))
     payer = await standing.payer_of(conn, scope, stored)
@@ -190,9 +191,9 @@ async def resume(conn: Connection, scope: Scope, *, id: str, now: datetime) -> a
     _check_state(stored, ("paused",), "resumed")
     if stored["current_period_end"] > now:
         status = await _status_within_period(conn, scope, stored)
-        return await standing.restate(
-            conn, scope, stored, payer, status, "subscription.resumed", cancel_at_period_end=False, now=now
-        )
+        return await standing.restate(conn, scope, stored, payer, status, "subscription.resumed", now=now)
+    if stored["cancel_at_period_end"]:  # nobody has looked yet, but it is over
+        return await standing.end(conn, scope, stored, payer, now=now)
     payments.check(scope, None)
     invoice_id = await renewing.begin(
         conn, scope, stored, anchor_at=now, type="subscription.resumed", now=now
@@ -205,7 +206,7 @@ async def resume(conn: Connection, scope: Scope, *, id: str, now: datetime) -> a
 async def _status_within_period(conn: Connection, scope: Scope, stored: asyncpg.Record) -> str:
     if stored["period_number"] == 0:
         return "trialing"
-    unpaid = await invoices.has_failed(conn, scope, subscription_id=stored["id"])
+    unpaid = await invoices.has_given_up(conn, scope, subscription_id=stored["id"])
     return "past_due" if unpaid else "active"
 
 

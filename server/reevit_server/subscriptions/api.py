@@ -107,7 +107,7 @@ async def update_subscription(
 async def cancel_subscription(
     call: Call, subscription_id: SubscriptionId, given: SubscriptionCancel
 ) -> Answer:
-    """Cancel a subscription: now, with its unpaid invoices, or at the end of the period that is running."""
+    """Cancel a subscription: now, with the invoices that are still due, or at the end of the running period."""
 
     async def deed(conn: Connection) -> Answer:
         now = await call.time(conn)

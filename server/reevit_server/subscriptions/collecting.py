@@ -1,7 +1,8 @@
 """Asking for the money of an invoice, and what follows from the answer for invoice and subscription.
 
-Rows are locked in one order everywhere, payment, subscription, invoice, the last invoice number, customer: nobody
-waits in a circle.
+Rows are locked in one order, payment, subscription, invoice, the last invoice number, customer. Where that cannot be
+(who gives a subscription up has one payment in hand, and needs those of its other invoices), PostgreSQL breaks the
+circle and the transaction runs again.
 """
 
 from datetime import datetime
@@ -76,7 +77,7 @@ async def _is_last(
     conn: Connection, scope: Scope, invoice: asyncpg.Record, subscription: asyncpg.Record
 ) -> bool:
     """Whether no attempt follows one that waits for the customer: also when there is nothing to pay for any more."""
-    if subscription["status"] == "canceled":
+    if subscription["status"] == "canceled" or invoice["given_up"]:
         return True
     return (await _policy(conn, scope, invoice)).is_last(invoice["attempt_count"])
 
@@ -138,11 +139,12 @@ async def _try_again_or_give_up(
 ) -> None:
     policy = await _policy(conn, scope, invoice)
     again_at = policy.next_attempt(invoice["attempt_count"], now)
-    if payment["failure_code"] in HARD_DECLINES or subscription["status"] == "canceled":
+    hopeless = payment["failure_code"] in HARD_DECLINES or subscription["status"] == "canceled"
+    if hopeless or invoice["given_up"]:  # by hand once more, and no more often than by hand
         again_at = None
     failure = (payment["failure_code"], payment["failure_message"])
     await invoices.fail(conn, scope, invoice, payer, failure=failure, next_attempt_at=again_at, now=now)
-    if again_at is not None:
+    if again_at is not None or invoice["given_up"]:
         return
     if subscription["status"] == "active":
         subscription = await standing.restate(
@@ -150,7 +152,7 @@ async def _try_again_or_give_up(
         )
     if subscription["status"] == "past_due" and policy.on_exhausted == "pause":
         await standing.restate(conn, scope, subscription, payer, "paused", "subscription.paused", now=now)
-    elif subscription["status"] == "past_due" and policy.on_exhausted == "cancel":
+    elif subscription["status"] in ("past_due", "paused") and policy.on_exhausted == "cancel":
         await standing.end(conn, scope, subscription, payer, now=now)
 
 

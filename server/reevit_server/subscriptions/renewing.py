@@ -67,7 +67,7 @@ async def begin(
     if anchor_at is not None:
         start, number = anchor_at, 1
     anchor_at = anchor_at or stored["anchor_at"]
-    unpaid = stored["status"] in ("past_due", "paused") and await invoices.has_failed(
+    unpaid = stored["status"] in ("past_due", "paused") and await invoices.has_given_up(
         conn, scope, subscription_id=stored["id"]
     )
     end = models.boundary(anchor_at, terms["interval"], terms["interval_count"], number)

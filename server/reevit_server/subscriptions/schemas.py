@@ -3,14 +3,23 @@
 from datetime import datetime
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
 from reevit_server.core.database import Row
 from reevit_server.core.json_schema import never_null
 from reevit_server.core.money import Amount, Currency
 from reevit_server.core.paging import Page, PageQuery
 from reevit_server.core.scope import Mode
-from reevit_server.core.text import Bound, Instant, Line, Metadata, MetadataValue, Word, in_the_form
+from reevit_server.core.text import Bound, Instant, Line, Metadata, MetadataValue, VisibleLine, Word, in_the_form
 from reevit_server.customers import PayerOut
 from reevit_server.subscriptions.models import (
     DELAY,
@@ -25,7 +34,9 @@ Interval = Literal["daily", "weekly", "monthly", "yearly"]
 Status = Literal["trialing", "active", "past_due", "paused", "canceled"]
 OnExhausted = Literal["past_due", "pause", "cancel"]
 
-PlanId = Annotated[Line, Field(description="Your own name of what is subscribed to.", examples=["team"])]
+PlanId = Annotated[
+    VisibleLine, Field(description="Your own name of what is subscribed to.", examples=["team"])
+]
 IntervalCount = Annotated[
     int,
     Field(
@@ -94,10 +105,12 @@ class SubscriptionCreate(BaseModel):
             raise ValueError("Name the customer, once: by customer_id or external_customer_id")
         return self
 
-    @model_validator(mode="after")
-    def _not_too_long(self) -> Self:
-        check_interval(self.interval, self.interval_count)
-        return self
+    @field_validator("interval_count")
+    @classmethod
+    def _not_too_long(cls, count: int, info: ValidationInfo) -> int:
+        if "interval" in info.data:  # else that is the fault
+            check_interval(info.data["interval"], count)
+        return count
 
 
 class SubscriptionPatch(BaseModel):
@@ -114,12 +127,12 @@ class SubscriptionPatch(BaseModel):
     method: Word | None = None
     metadata: Metadata | None = None
 
-    @model_validator(mode="after")
-    def _not_cleared(self) -> Self:
-        for field in ("amount", "interval", "interval_count"):
-            if field in self.model_fields_set and getattr(self, field) is None:
-                raise ValueError(f"{field} can be changed, but not cleared")
-        return self
+    @field_validator("amount", "interval", "interval_count")
+    @classmethod
+    def _not_cleared(cls, value: Any) -> Any:
+        if value is None:
+            raise ValueError("This can be changed, but not cleared")
+        return value
 
 
 class SubscriptionCancel(BaseModel):
@@ -202,7 +215,7 @@ class RetryPolicyUpsert(BaseModel):
     )
 
     plan_id: Annotated[
-        Line | None,
+        VisibleLine | None,
         Field(
             min_length=1, description="Whom it is for; without: all plans that have no policy of their own."
         ),
@@ -230,13 +243,19 @@ class RetryPolicyUpsert(BaseModel):
         OnExhausted, Field(description="What becomes of the subscription after the last failure.")
     ] = "past_due"
 
-    @model_validator(mode="after")
-    def _delays_for_retries(self) -> Self:
-        if any(span(delay).total_seconds() > DELAY_SECONDS_MAX for delay in self.delays):
+    @field_validator("delays")
+    @classmethod
+    def _not_too_long(cls, delays: list[str]) -> list[str]:
+        if any(span(delay).total_seconds() > DELAY_SECONDS_MAX for delay in delays):
             raise ValueError("A delay is at most 30 days")
-        if self.max_retries and not self.delays:
+        return delays
+
+    @field_validator("max_retries")
+    @classmethod
+    def _with_delays(cls, retries: int | None, info: ValidationInfo) -> int | None:
+        if retries and info.data.get("delays") == []:
             raise ValueError("Give at least one delay, or max_retries 0")
-        return self
+        return retries
 
 
 class RetryPolicyOut(BaseModel):

@@ -81,7 +81,7 @@ async def recover(
     conn: Connection, scope: Scope, stored: asyncpg.Record, payer: customers.Payer, *, now: datetime
 ) -> None:
     """A subscription that was past due is active once none of its invoices is left unpaid for good."""
-    if stored["status"] == "past_due" and not await invoices.has_failed(
+    if stored["status"] == "past_due" and not await invoices.has_given_up(
         conn, scope, subscription_id=stored["id"]
     ):
         await restate(conn, scope, stored, payer, "active", "subscription.updated", now=now)

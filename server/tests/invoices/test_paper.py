@@ -258,3 +258,15 @@ def test_every_word_is_there_in_every_language():
         assert "{day}" in words["due_on"]
         assert "{day}" in words["paid_on"]
     assert words_in("de") == words_in("en")
+
+
+@pytest.mark.parametrize("locale", ["en", "ar-KW", "he"])
+def test_an_id_that_is_broken_is_not_turned_round_by_the_sellers_language(locale: str):
+    id = "bf8dc826-526f-4b32-9e3d-a3298688a0a8"
+    assert id in unspaced(pdf_text(paper(customer_external_id=id, locale=locale)))
+
+
+def test_a_day_in_a_sentence_of_another_direction_stays_in_order():
+    """Isolated, as https://www.unicode.org/reports/tr9/#Explicit_Directional_Isolates has it."""
+    lines = html_lines(paper(locale="ar-KW", status="due"))
+    assert any(line.startswith("Due on \u2068") and line.endswith("\u2069") for line in lines)

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import asyncpg
@@ -120,17 +120,21 @@ async def test_whoever_moves_it_holds_it_for_a_minute_from_when_it_was_last_hear
     await billing.at(coming(2, 1))
     scope, now = billing.merchant.scope, utc_now()
     async with db.transaction() as conn:
-        assert await store.hold(conn, scope, now=now, until=now + timedelta(seconds=60)) == coming(2, 1)
+        held = await store.hold(conn, scope, holder="first", now=now, until=now + timedelta(seconds=60))
+        assert held is not None
+        assert held["stands_at"] == coming(2, 1)
     answer = await billing.merchant.test.post(ADVANCE, json={"by": "1d"})
     refused(answer, 409, "clock_is_moving")
     assert answer.headers["retry-after"] == "1"
     async with db.transaction() as conn:
         held_until = now + timedelta(seconds=60)
-        assert (
-            await store.hold(conn, scope, now=held_until - timedelta(microseconds=1), until=held_until)
-            is None
-        )
-        assert await store.hold(conn, scope, now=held_until, until=utc_now()) == coming(2, 1)
+        almost = held_until - timedelta(microseconds=1)
+        assert await store.hold(conn, scope, holder="second", now=almost, until=held_until) is None
+        assert await store.hold(conn, scope, holder="second", now=held_until, until=utc_now()) is not None
+        later = coming(2, 1) + timedelta(days=7)
+        assert not await store.move(conn, scope, holder="first", to=later, held_until=held_until)
+        await store.release(conn, scope, holder="first")
+        assert await store.move(conn, scope, holder="second", to=coming(2, 1), held_until=utc_now())
     moved = await billing.later("1d")
     assert instant(moved["now"]) == coming(2, 1) + timedelta(days=1), "who is dead holds it no more"
 
@@ -181,6 +185,70 @@ async def test_a_client_who_leaves_lets_the_clock_go_where_it_has_come_to(billin
     assert billed == 1 + passed, "the clock stands where everything before it is done"
     await billing.later("1d")
     assert len(await billing.invoices(subscription)) == billed + 1
+
+
+async def test_one_key_moves_it_once_however_often_it_is_asked_and_at_once(billing: Billing):
+    start = coming(2, 1)
+    await billing.at(start)
+    customer = await billing.merchant.customer()
+    await billing.subscribe(customer, interval="daily")
+    for turn in range(1, 6):
+        headers = {"Idempotency-Key": f"turn-{turn}"}
+
+        async def ask(headers: dict[str, str] = headers) -> dict[str, Any]:
+            while True:
+                answer = await billing.merchant.test.post(ADVANCE, json={"by": "1d"}, headers=headers)
+                if answer.status_code == 200:
+                    return ok(answer)
+                assert answer.status_code == 409
+                assert answer.json()["code"] in ("clock_is_moving", "idempotency_key_in_use")
+
+        answers = await asyncio.gather(*(ask() for _ in range(6)))
+        assert [answer["renewals"] for answer in answers] == [1] * 6
+        assert {answer["now"] for answer in answers} == {text(start + timedelta(days=turn))}
+
+
+async def test_a_refused_move_is_an_answer_that_its_key_keeps(billing: Billing):
+    await billing.at(coming(2, 1))
+    headers = {"Idempotency-Key": "far"}
+    far = {"by": "1831d"}
+    first = await billing.merchant.test.post(ADVANCE, json=far, headers=headers)
+    refused(first, 422, "clock_out_of_reach")
+    again = await billing.merchant.test.post(ADVANCE, json=far, headers=headers)
+    assert (again.status_code, again.content) == (422, first.content)
+    assert again.headers["idempotent-replayed"] == "true"
+    answer = await billing.merchant.test.post(ADVANCE, json={"by": "1d"}, headers=headers)
+    refused(answer, 422, "idempotency_key_reused")
+
+
+async def test_a_span_that_is_asked_for_again_after_a_crash_is_measured_from_where_it_began(
+    db: Database, billing: Billing
+):
+    """What a process that is killed on its way leaves: the clock half-way, held, and where to it was going."""
+    start = coming(2, 1)
+    await billing.at(start)
+    scope = billing.merchant.scope
+    async with db.transaction() as conn:
+        held_until = utc_now()
+        await store.hold(conn, scope, holder="killed", now=utc_now(), until=held_until)
+        await store.aim(conn, scope, holder="killed", to=start + timedelta(days=30), key="month")
+        await store.move(conn, scope, holder="killed", to=start + timedelta(days=12), held_until=held_until)
+    answer = await billing.merchant.test.post(
+        ADVANCE, json={"by": "30d"}, headers={"Idempotency-Key": "month"}
+    )
+    assert ok(answer)["now"] == text(start + timedelta(days=30))
+
+
+async def test_it_stays_within_the_calendar(db: Database, billing: Billing):
+    async with db.transaction() as conn:
+        await store.hold(conn, billing.merchant.scope, holder="test", now=utc_now(), until=utc_now())
+        last = datetime(9899, 12, 31, tzinfo=UTC)
+        await store.move(conn, billing.merchant.scope, holder="test", to=last, held_until=utc_now())
+    refused(await billing.merchant.test.post(ADVANCE, json={"by": "2d"}), 422, "clock_out_of_reach")
+    ok(await billing.merchant.test.post(ADVANCE, json={"by": "1d"}))
+    customer = await billing.merchant.customer()
+    made = await billing.subscribe(customer, interval="yearly", interval_count=3, trial_days=730)
+    assert made["status"] == "trialing"
 
 
 async def test_what_serves_machines_lives_in_the_worlds_time(db: Database, billing: Billing):

@@ -406,3 +406,25 @@ async def test_two_subscriptions_of_a_customer_live_their_own_lives(billing: Bil
     assert [(row["currency"], row["lifetime_value"]) for row in shown["totals"]] == [("GHS", 6 * 1500)]
     assert (shown["subscription_status"], shown["active_subscriptions"]) == ("active", 1)
     assert types(await billing.news(naira["id"])) == ["subscription.renewed"]
+
+
+async def test_a_pause_and_its_end_do_not_take_back_that_it_ends_with_its_period(billing: Billing):
+    await billing.at(coming(3, 10))
+    customer = await billing.merchant.customer()
+    subscription = await billing.subscribe(customer)
+    address = f"subscriptions/{subscription['id']}"
+    await billing.deed(f"{address}/cancel", at_period_end=True)
+    await billing.deed(f"{address}/pause")
+    resumed = await billing.deed(f"{address}/resume")
+    assert (resumed["status"], resumed["cancel_at_period_end"], resumed["next_renewal_at"]) == (
+        "active",
+        True,
+        None,
+    )
+    again = await billing.deed(f"{address}/resume")
+    assert (again["status"], again["cancel_at_period_end"]) == ("active", False)
+    await billing.deed(f"{address}/cancel", at_period_end=True)
+    await billing.deed(f"{address}/pause")
+    await billing.later("40d")
+    assert len(await billing.invoices(subscription)) == 1
+    assert standing(await billing.see(customer["id"]))[0] == "canceled"

@@ -76,7 +76,7 @@ async def test_what_is_never_approved_is_asked_for_as_often_as_a_decline_and_the
 
 
 @pytest.mark.parametrize(("outcome", "code"), [("fail:wrong_pin", "wrong_pin"), ("cancel", None)])
-async def test_what_the_customer_does_not_approve_has_failed(
+async def test_what_the_customer_does_not_approve_has_given_up(
     billing: Billing, outcome: str, code: str | None
 ):
     begun = coming(3, 10)
@@ -269,7 +269,7 @@ async def test_each_attempt_bears_the_method_that_holds_when_it_is_made(billing:
     assert (await billing.see(customer["id"]))["preferred_method"] == "mobile_money"
 
 
-async def test_a_scenario_of_the_customers_that_nobody_knows_has_failed(billing: Billing):
+async def test_a_scenario_of_the_customers_that_nobody_knows_has_given_up(billing: Billing):
     await billing.at(coming(3, 10))
     customer = await billing.merchant.customer(external_id="usr_1", metadata={"sandbox": "win"})
     subscription = await billing.subscribe(customer)

@@ -344,3 +344,36 @@ async def test_a_debt_that_is_paid_late_does_not_bring_a_canceled_subscription_b
     assert (paid["status"], paid["attempt_count"]) == ("paid", 2)
     assert types(await billing.news()) == ["payment.succeeded", "invoice.paid"]
     assert standing(await billing.see(customer["id"])) == ("canceled", 0, 1500)
+
+
+async def test_an_invoice_that_was_given_up_stays_given_up_however_it_is_charged_by_hand(billing: Billing):
+    await billing.at(coming(3, 10))
+    customer = await billing.merchant.customer()
+    subscription = await billing.subscribe(customer, "fail:expired_card,fail,requires_action,succeed")
+    (invoice,) = await billing.invoices(subscription)
+    assert invoice["status"] == "failed"
+    declined = await billing.deed(f"invoices/{invoice['id']}/retry")
+    assert (declined["status"], declined["next_retry_at"]) == ("failed", None)
+    waits = await billing.deed(f"invoices/{invoice['id']}/retry")
+    assert waits["status"] == "due"
+    for deed in ("pause", "resume"):
+        stands = await billing.deed(f"subscriptions/{subscription['id']}/{deed}")
+    assert stands["status"] == "past_due", "what waits for the customer is not paid yet"
+    await billing.later("2d")
+    (invoice,) = await billing.invoices(subscription)
+    assert (invoice["status"], invoice["attempt_count"]) == ("failed", 3)
+    paid = await billing.deed(f"invoices/{invoice['id']}/retry")
+    assert paid["status"] == "paid"
+    assert standing(await billing.see(customer["id"]))[0] == "active"
+
+
+async def test_a_policy_that_cancels_does_so_although_it_is_paused_by_then(billing: Billing):
+    await billing.at(coming(3, 10))
+    await policy(billing, delays=["1h"], on_exhausted="cancel")
+    customer = await billing.merchant.customer()
+    subscription = await billing.subscribe(customer, "fail")
+    await billing.deed(f"subscriptions/{subscription['id']}/pause")
+    await billing.news()
+    await billing.later("2h")
+    assert types(await billing.news())[-2:] == ["invoice.failed", "subscription.canceled"]
+    assert standing(await billing.see(customer["id"]))[0] == "canceled"

@@ -181,7 +181,7 @@ async def test_a_clock_whose_mover_died_before_the_first_step_leaves_the_work_to
     await clockwork.run()
     held_until = utc_now() + wait
     async with db.transaction() as conn:
-        await clocks.hold(conn, merchant.scope, now=utc_now(), until=held_until)
+        await clocks.hold(conn, merchant.scope, holder="dead", now=utc_now(), until=held_until)
     clockwork.clock.now = held_until - timedelta(seconds=1)
     await clockwork.fulfil(duty)
     assert await clockwork.queued() == []

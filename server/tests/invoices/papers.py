@@ -91,6 +91,20 @@ def pdf_text(paper: Paper) -> str:
     return "\n".join(page.extract_text() for page in pdf_of(paper).pages)
 
 
+def pdf_seen(paper: Paper) -> str:
+    """What is on the paper from left to right and from top to bottom, in whatever order it was put there."""
+    pieces: list[tuple[int, float, str]] = []
+    for number, page in enumerate(pdf_of(paper).pages):
+
+        def put(
+            text: str, place: list[float], at: list[float], *_: Any, above: int = -number * 10_000
+        ) -> None:
+            pieces.append((above + round(place[3] * at[5] + place[5]), place[4] + at[4], text.strip("\n ")))
+
+        page.extract_text(visitor_text=put)
+    return "".join(text for *_, text in sorted(pieces, key=lambda piece: (-piece[0], piece[1])))
+
+
 def unspaced(text: str) -> str:
     """Without what lines are broken by."""
     return "".join(text.split())

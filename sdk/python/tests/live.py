@@ -19,21 +19,22 @@ from pathlib import Path
 from typing import Any
 
 import reevit
-from reevit import AsyncReevit, Reevit, ReevitError
+from reevit import AsyncPage, AsyncReevit, Page, Reevit, ReevitError
 
 STORIES = Path(__file__).parents[2] / "contract" / "live.json"
 
 Step = dict[str, Any]
 
-# `$run`, `$ada.id`, `$events.0.id`.
-_REFERENCE = re.compile(r"\$([a-z0-9]+(?:\.[a-z0-9_]+)*)")
+# `$ada.id`, `$events.0.id`.
+_REFERENCE = re.compile(r"\$([a-z0-9]+)((?:\.[a-z0-9_]+)*)")
 
 
 class Stage:
     """What one telling of a story has come to know."""
 
     def __init__(self) -> None:
-        self.known: dict[str, Any] = {"run": uuid.uuid4().hex[:12]}
+        self.run = uuid.uuid4().hex[:12]
+        self.saved: dict[str, Any] = {}
 
     def filled(self, value: Any) -> Any:
         """`value` with what is known in the place of what refers to it."""
@@ -43,13 +44,12 @@ class Stage:
             return [self.filled(inner) for inner in value]
         if not isinstance(value, str):
             return value
-        if whole := _REFERENCE.fullmatch(value):  # it need not be text
-            return self._known(whole[1])
-        return _REFERENCE.sub(lambda found: str(self._known(found[1])), value)
-
-    def _known(self, reference: str) -> Any:
-        found: Any = self.known
-        for name in reference.split("."):
+        text = value.replace("$run", self.run)
+        reference = _REFERENCE.fullmatch(text)
+        if reference is None:
+            return text
+        found = self.saved[reference[1]]
+        for name in reference[2].split(".")[1:]:
             found = found[int(name) if isinstance(found, list) else name]
         return found
 
@@ -69,23 +69,26 @@ class Stage:
             return
         assert "error" not in step, f"it was not refused: {outcome!r}"
         if "text" in step:
+            # The first bytes of a PDF are ASCII, the rest is in no encoding.
             text = outcome.decode("latin-1") if isinstance(outcome, bytes) else outcome
             assert text.startswith(step["text"]), f"it begins with {text[:50]!r}"
             return
-        found = json.loads(json.dumps(outcome))
-        for name in ("rows", "page", "expect"):
+        # A list is its first page, or all of its rows when they were gone over.
+        rows = outcome.data if isinstance(outcome, Page | AsyncPage) else outcome
+        found = json.loads(json.dumps(rows))
+        for name in ("rows", "expect"):
             if name in step:
                 fault = _fault(self.filled(step[name]), found, "it")
                 assert fault is None, fault
         if "save" in step:
-            self.known[step["save"]] = found
+            self.saved[step["save"]] = found
 
 
 def _check_error(expected: dict[str, Any], error: Exception) -> None:
     kind = expected.pop("class")
     assert isinstance(error, ValueError if kind == "ValueError" else getattr(reevit, kind)), repr(error)
-    fault = _fault(expected, {name: getattr(error, name) for name in expected}, "the error")
-    assert fault is None, fault
+    found = {name: getattr(error, name) for name in expected}
+    assert found == expected, f"it was refused with {found}"
 
 
 def _fault(expected: Any, found: Any, where: str) -> str | None:
@@ -119,8 +122,6 @@ def play(client: Reevit, stage: Stage, step: Step) -> None:
         outcome = _method(client, step)(*args, **named)
         if "rows" in step:
             outcome = list(outcome)
-        elif "page" in step:
-            outcome = outcome.data
     except (ReevitError, ValueError) as error:
         outcome = error
     stage.check(step, outcome)
@@ -132,8 +133,6 @@ async def play_awaited(client: AsyncReevit, stage: Stage, step: Step) -> None:
         asked = _method(client, step)(*args, **named)
         if "rows" in step:
             outcome: Any = [row async for row in asked]
-        elif "page" in step:
-            outcome = (await asked).data
         else:
             outcome = await asked
     except (ReevitError, ValueError) as error:

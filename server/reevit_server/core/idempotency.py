@@ -50,6 +50,11 @@ class Key(NamedTuple):
     value: str
     fingerprint: bytes
 
+    @property
+    def name(self) -> str:
+        """Of the request: the same for the same key and the same request only."""
+        return f"{self.value} {self.fingerprint.hex()}"
+
 
 def key_of(header: bytes, *, method: str, path: list[str], query: list[tuple[str, str]], body: Any) -> Key:
     """The key in an `Idempotency-Key` header. Raises ValidationError unless 1-255 visible ASCII."""

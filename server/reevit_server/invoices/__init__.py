@@ -1,7 +1,6 @@
 """Invoices: what each period of a subscription costs, and whether it was paid."""
 
 from reevit_server.invoices.actions import (
-    Period,
     cancel,
     charging,
     check_state,
@@ -13,7 +12,7 @@ from reevit_server.invoices.actions import (
     pay,
 )
 from reevit_server.invoices.errors import InvoiceNotFound, WrongInvoiceState
-from reevit_server.invoices.models import CANCELABLE, COLLECTIBLE, RETRYABLE, number_text
+from reevit_server.invoices.models import CANCELABLE, COLLECTIBLE, RETRYABLE, Period, number_text
 from reevit_server.invoices.schemas import InvoiceOut
 from reevit_server.invoices.store import (
     count_of_customer,

@@ -4,7 +4,7 @@ Who charges them, and what follows for the subscription, is in `subscriptions/co
 """
 
 from datetime import datetime
-from typing import Any, NamedTuple
+from typing import Any
 
 import asyncpg
 
@@ -17,19 +17,8 @@ from reevit_server.core.scope import Scope
 from reevit_server.core.text import METADATA_KEYS_MAX, merged, same
 from reevit_server.invoices import store
 from reevit_server.invoices.errors import InvoiceNotFound, WrongInvoiceState
+from reevit_server.invoices.models import Period
 from reevit_server.invoices.schemas import InvoiceChangedOut, InvoicePatch
-
-
-class Period(NamedTuple):
-    """What an invoice is for."""
-
-    subscription_id: str
-    plan_id: str | None
-    amount: int
-    currency: str
-    method: str | None
-    start: datetime
-    end: datetime
 
 
 async def create(

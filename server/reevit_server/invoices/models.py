@@ -1,5 +1,8 @@
 """Pure rules about invoices: which state may follow which, and how one is numbered."""
 
+from datetime import datetime
+from typing import NamedTuple
+
 # Which states a deed may start from; every other one is refused.
 RETRYABLE = ("due", "failed")
 CANCELABLE = ("draft", "due", "failed")
@@ -7,6 +10,18 @@ COLLECTIBLE = ("draft", "due")
 
 _PREFIX = "INV-"
 _DIGITS = 6
+
+
+class Period(NamedTuple):
+    """What an invoice is for."""
+
+    subscription_id: str
+    plan_id: str | None
+    amount: int
+    currency: str
+    method: str | None
+    start: datetime
+    end: datetime
 
 
 def number_text(number: int) -> str:

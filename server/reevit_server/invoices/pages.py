@@ -19,7 +19,8 @@ router = APIRouter(tags=["invoices"])
 
 InvoiceId = Annotated[str, id_in_path("inv")]
 
-_NOSNIFF = (b"x-content-type-options", b"nosniff")
+# It names a person, and it may change: nobody on the way keeps it.
+_PRIVATE = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"private, no-store"))
 _POLICY = (
     b"default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
     b"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
@@ -44,7 +45,7 @@ async def get_invoice_pdf(call: Call, invoice_id: InvoiceId) -> Answer:
     name = f'inline; filename="{paper.number}.pdf"'.encode()
     # In a thread: it takes some milliseconds, more with a logo, and other requests need not wait for it.
     body = await asyncio.to_thread(to_pdf, paper)
-    headers = ((b"content-disposition", name), _NOSNIFF)
+    headers = ((b"content-disposition", name), *_PRIVATE)
     return Answer(200, body, content_type=b"application/pdf", headers=headers)
 
 
@@ -57,7 +58,7 @@ async def get_invoice_pdf(call: Call, invoice_id: InvoiceId) -> Answer:
 async def get_invoice_html(call: Call, invoice_id: InvoiceId) -> Answer:
     """Get an invoice as a page that needs nothing else. It says the same as the PDF."""
     body = to_html(await _paper(call, invoice_id)).encode()
-    headers = ((b"content-security-policy", _POLICY), _NOSNIFF)
+    headers = ((b"content-security-policy", _POLICY), *_PRIVATE)
     return Answer(200, body, content_type=b"text/html; charset=utf-8", headers=headers)
 
 

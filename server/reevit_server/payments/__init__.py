@@ -9,10 +9,20 @@ from reevit_server.payments.errors import (
     WrongPaymentState,
 )
 from reevit_server.payments.exporting import EXPORT
-from reevit_server.payments.jobs import RECONCILE, queue_unsettled, reconcile, reconcile_on_the_clock
+from reevit_server.payments.jobs import RECONCILE, queue_unsettled, reconcile
 from reevit_server.payments.loading import import_of
 from reevit_server.payments.models import CAPTURED
-from reevit_server.payments.recurring import Recurring, ask, begin, begin_again, cancel, check, lock, settle
+from reevit_server.payments.recurring import (
+    Recurring,
+    begin,
+    begin_again,
+    cancel,
+    charge,
+    check,
+    lock,
+    reconcile_on_the_clock,
+    settle,
+)
 from reevit_server.payments.refunds import count_of_customer as count_refunds_of_customer
 from reevit_server.payments.refunds import select_of_customer as select_refunds_of_customer
 from reevit_server.payments.schemas import PaymentOut, RefundOut
@@ -30,10 +40,10 @@ __all__ = [
     "RefundOut",
     "UnknownSandboxScenario",
     "WrongPaymentState",
-    "ask",
     "begin",
     "begin_again",
     "cancel",
+    "charge",
     "check",
     "check_sandbox",
     "complete_in_sandbox",

@@ -101,7 +101,7 @@ async def begin_again(
     )
 
 
-def ask(scope: Scope, payment: asyncpg.Record) -> Outcome:
+def charge(scope: Scope, payment: asyncpg.Record) -> Outcome:
     """The provider's answer to the attempt that is under way. What it cannot make sense of has failed."""
     try:
         return charging.charge(scope, payment["metadata"])
@@ -122,6 +122,27 @@ async def settle(
     stored = await charging.find_locked(conn, scope, attempt["id"])
     if stored["status"] == "processing" and stored["attempt_count"] == attempt["attempt_count"]:
         await charging.settle(conn, scope, stored, outcome, now=now, then=then)
+
+
+async def reconcile_on_the_clock(
+    conn: Connection, scope: Scope, *, id: str, now: datetime, then: charging.Follow
+) -> None:
+    """Asks at an instant of a test clock how a payment ended; where that is still open, asks again later."""
+    payment = await charging.find_locked(conn, scope, id)
+    outcome = look_up(payment)
+    if outcome is None:
+        await store.put_off_reconciling(conn, scope, id=id, now=now)
+    else:
+        await settle(conn, scope, payment, outcome, now=now, then=then)
+
+
+def look_up(payment: asyncpg.Record) -> Outcome | None:
+    """What the provider says of how a payment ended; None when that is still open."""
+    scenario = payment["metadata"].get("sandbox")
+    try:
+        return sandbox.look_up(None if scenario is None else str(scenario))
+    except sandbox.UnknownScenario:
+        return Outcome("failed", UnknownSandboxScenario.code, UnknownSandboxScenario().message)
 
 
 async def cancel(

@@ -11,6 +11,7 @@ import asyncpg
 from reevit_server import payments, subscriptions
 from reevit_server.core import clock
 from reevit_server.core.database import Connection, Database
+from reevit_server.core.errors import Unavailable
 from reevit_server.core.idempotency import KeyInUse
 from reevit_server.core.ids import new_id
 from reevit_server.core.scope import Scope
@@ -97,10 +98,14 @@ async def pass_time(
 
 
 async def arrive(conn: Connection, scope: Scope, move: Move) -> datetime:
-    """The clock stands where it was to be moved. Raises ClockOutOfReach."""
+    """The clock stands where it was to be moved.
+
+    Raises ClockOutOfReach; and Unavailable, which no key keeps, when somebody else has taken the clock.
+    """
     if move.target is None:
         raise ClockOutOfReach(now=rfc3339(move.stands_at))
-    await store.arrive(conn, scope, holder=move.holder, to=move.target)
+    if not await store.arrive(conn, scope, holder=move.holder, to=move.target):
+        raise Unavailable
     return move.target
 
 

@@ -38,7 +38,7 @@ async def advance_sandbox_clock(call: Call, given: ClockAdvance) -> Answer:
     if (stored := await idempotency.find(call)) is not None:
         return stored
     by = None if given.by is None else models.span(given.by)
-    key = None if call.idempotency_key is None else call.idempotency_key.value
+    key = None if call.idempotency_key is None else call.idempotency_key.name
     async with actions.moving(call.db, call.scope, to=given.to, by=by, key=key, world=utc_now) as move:
         # Once more: the same request may have ended just before this one had the clock.
         if (stored := await idempotency.find(call)) is not None:

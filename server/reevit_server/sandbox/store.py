@@ -70,19 +70,21 @@ async def move(conn: Connection, scope: Scope, *, holder: str, to: datetime, hel
     return bool(moved)
 
 
-async def arrive(conn: Connection, scope: Scope, *, holder: str, to: datetime) -> None:
-    """The clock stands at `to`, and nobody moves it any more."""
-    await conn.execute(
+async def arrive(conn: Connection, scope: Scope, *, holder: str, to: datetime) -> bool:
+    """The clock stands at `to`, and nobody moves it any more; False when another holds it now."""
+    arrived = await conn.fetchval(
         """
         UPDATE sandbox_clocks
         SET now = greatest(now, $4), holder = NULL, held_until = NULL, moving_to = NULL, moving_key = NULL
         WHERE org_id = $1 AND mode = $2 AND holder = $3
+        RETURNING true
         """,
         scope.org_id,
         scope.mode,
         holder,
         to,
     )
+    return bool(arrived)
 
 
 async def release(conn: Connection, scope: Scope, *, holder: str) -> None:

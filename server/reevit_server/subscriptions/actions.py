@@ -163,7 +163,7 @@ async def cancel(
 async def pause(conn: Connection, scope: Scope, *, id: str, now: datetime) -> asyncpg.Record:
     """No further period begins until it is resumed. Raises SubscriptionNotFound, WrongSubscriptionState."""
     stored = _existing(await store.find_for_update(conn, scope, id=id))
-    _check_state(stored, models.PAUSABLE, "paused")
+    _check_state(stored, models.RUNNING, "paused")
     payer = await standing.payer_of(conn, scope, stored)
     return await standing.restate(conn, scope, stored, payer, "paused", "subscription.paused", now=now)
 

@@ -26,7 +26,7 @@ async def collect(db: Database, scope: Scope, *, invoice_id: str, now: datetime)
     async with db.transaction() as conn:
         payment = await _prepare(conn, scope, invoice_id=invoice_id, now=now)
     if payment is not None:
-        outcome = payments.ask(scope, payment)
+        outcome = payments.charge(scope, payment)
         async with db.transaction() as conn:
             await payments.settle(conn, scope, payment, outcome, now=now, then=follow)
 
@@ -38,7 +38,7 @@ async def collect_in_sandbox(
     payments.check_sandbox(scope)
     payment = await _prepare(conn, scope, invoice_id=invoice_id, by_hand=by_hand, now=now)
     if payment is not None:
-        outcome = payments.ask(scope, payment)
+        outcome = payments.charge(scope, payment)
         await payments.settle(conn, scope, payment, outcome, now=now, then=follow)
 
 
@@ -169,9 +169,7 @@ async def retry(conn: Connection, scope: Scope, *, invoice_id: str, now: datetim
     invoice = await invoices.get_locked(conn, scope, id=invoice_id)
     invoices.check_state(invoice, invoices.RETRYABLE, "charged again")
     if invoice["status"] == "due" and invoice["next_attempt_at"] is None:
-        raise invoices.WrongInvoiceState(
-            "This invoice is being charged; wait for how it ends.", status=invoice["status"]
-        )
+        raise _being_charged(invoice)
     await invoices.due_again(conn, scope, invoice, next_attempt_at=now, now=now)
     await collect_in_sandbox(conn, scope, invoice_id=invoice_id, by_hand=True, now=now)
     return await invoices.get(conn, scope, id=invoice_id)
@@ -188,11 +186,15 @@ async def cancel_invoice(conn: Connection, scope: Scope, *, invoice_id: str, now
     invoices.check_state(invoice, invoices.CANCELABLE, "canceled")
     payer = await standing.payer_of(conn, scope, invoice)
     if not await standing.cancel_invoice(conn, scope, invoice, payer, now=now):
-        raise invoices.WrongInvoiceState(
-            "This invoice is being charged; wait for how it ends.", status=invoice["status"]
-        )
+        raise _being_charged(invoice)
     await standing.recover(conn, scope, subscription, payer, now=now)
     return await invoices.get(conn, scope, id=invoice_id)
+
+
+def _being_charged(invoice: asyncpg.Record) -> invoices.WrongInvoiceState:
+    return invoices.WrongInvoiceState(
+        "This invoice is being charged; wait for how it ends.", status=invoice["status"]
+    )
 
 
 async def end_of_customer(conn: Connection, scope: Scope, *, id: str, now: datetime) -> None:

@@ -14,7 +14,6 @@ _DAYS = {"daily": 1, "weekly": 7}
 
 # Which states a deed may start from; every other one is refused.
 LIVING = ("trialing", "active", "past_due", "paused")
-PAUSABLE = ("trialing", "active", "past_due")
 RUNNING = ("trialing", "active", "past_due")
 
 # Card networks let a declined charge be tried 15 times within 30 days (Visa; Mastercard counts alike).

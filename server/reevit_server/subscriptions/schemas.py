@@ -19,7 +19,16 @@ from reevit_server.core.json_schema import never_null
 from reevit_server.core.money import Amount, Currency
 from reevit_server.core.paging import Page, PageQuery
 from reevit_server.core.scope import Mode
-from reevit_server.core.text import Bound, Instant, Line, Metadata, MetadataValue, VisibleLine, Word, in_the_form
+from reevit_server.core.text import (
+    Bound,
+    Instant,
+    Line,
+    Metadata,
+    MetadataValue,
+    VisibleLine,
+    Word,
+    in_the_form,
+)
 from reevit_server.customers import PayerOut
 from reevit_server.subscriptions.models import (
     DELAY,

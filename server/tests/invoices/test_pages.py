@@ -98,6 +98,7 @@ async def test_a_page_may_load_nothing(merchant: Merchant):
     response = await merchant.test.get(f"/v1/invoices/{paid['id']}/html")
     assert response.headers["content-type"] == "text/html; charset=utf-8"
     assert response.headers["x-content-type-options"] == "nosniff"
+    assert response.headers["cache-control"] == "private, no-store"
     policy = dict(part.split(" ", 1) for part in response.headers["content-security-policy"].split("; "))
     assert policy == {
         "default-src": "'none'",

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -139,6 +140,18 @@ async def test_whoever_moves_it_holds_it_for_a_minute_from_when_it_was_last_hear
     assert instant(moved["now"]) == coming(2, 1) + timedelta(days=1), "who is dead holds it no more"
 
 
+@asynccontextmanager
+async def held_row(dsn: str, id: str) -> AsyncIterator[None]:
+    """Somebody else has this subscription in hand."""
+    outsider = await asyncpg.connect(dsn)
+    try:
+        async with outsider.transaction():
+            await outsider.execute("SELECT FROM subscriptions WHERE id = $1 FOR UPDATE", id)
+            yield
+    finally:
+        await outsider.close()
+
+
 async def test_a_move_that_is_broken_off_is_gone_on_with(db: Database, dsn: str, billing: Billing):
     """Somebody else's lock stops it at the third of four weeks; what was done before is done."""
     start = coming(2, 1)
@@ -148,15 +161,10 @@ async def test_a_move_that_is_broken_off_is_gone_on_with(db: Database, dsn: str,
     await billing.later("17d")
     stuck = await billing.subscribe(customer, interval="daily")
     await billing.news()
-    outsider = await asyncpg.connect(dsn)
-    try:
-        async with outsider.transaction():
-            await outsider.execute("SELECT FROM subscriptions WHERE id = $1 FOR UPDATE", stuck["id"])
-            to = {"to": text(start + timedelta(days=28))}
-            refused(await billing.merchant.test.post(ADVANCE, json=to), 503, "unavailable")
-            assert await billing.news() == []
-    finally:
-        await outsider.close()
+    async with held_row(dsn, stuck["id"]):
+        to = {"to": text(start + timedelta(days=28))}
+        refused(await billing.merchant.test.post(ADVANCE, json=to), 503, "unavailable")
+        assert await billing.news() == []
     clock = await clock_of(billing)
     assert clock == {"now": text(start + timedelta(days=17)), "stands_still": True}
     passed = ok(await billing.merchant.test.post(ADVANCE, json=to))
@@ -221,22 +229,20 @@ async def test_a_refused_move_is_an_answer_that_its_key_keeps(billing: Billing):
     refused(answer, 422, "idempotency_key_reused")
 
 
-async def test_a_span_that_is_asked_for_again_after_a_crash_is_measured_from_where_it_began(
-    db: Database, billing: Billing
+async def test_a_span_that_was_broken_off_and_is_asked_for_again_is_measured_from_where_it_began(
+    dsn: str, billing: Billing
 ):
-    """What a process that is killed on its way leaves: the clock half-way, held, and where to it was going."""
     start = coming(2, 1)
     await billing.at(start)
-    scope = billing.merchant.scope
-    async with db.transaction() as conn:
-        held_until = utc_now()
-        await store.hold(conn, scope, holder="killed", now=utc_now(), until=held_until)
-        await store.aim(conn, scope, holder="killed", to=start + timedelta(days=30), key="month")
-        await store.move(conn, scope, holder="killed", to=start + timedelta(days=12), held_until=held_until)
-    answer = await billing.merchant.test.post(
-        ADVANCE, json={"by": "30d"}, headers={"Idempotency-Key": "month"}
-    )
-    assert ok(answer)["now"] == text(start + timedelta(days=30))
+    customer = await billing.merchant.customer()
+    await billing.subscribe(customer, interval="weekly")
+    stuck = await billing.subscribe(customer, interval="monthly")
+    month, headers = {"by": "40d"}, {"Idempotency-Key": "forty"}
+    async with held_row(dsn, stuck["id"]):
+        refused(await billing.merchant.test.post(ADVANCE, json=month, headers=headers), 503, "unavailable")
+    assert instant((await clock_of(billing))["now"]) == start + timedelta(days=28)
+    answer = await billing.merchant.test.post(ADVANCE, json=month, headers=headers)
+    assert ok(answer)["now"] == text(start + timedelta(days=40))
 
 
 async def test_it_stays_within_the_calendar(db: Database, billing: Billing):

@@ -104,10 +104,8 @@ class PaymentCustomer(TypedDict, total=False):
     name: str | None
 
 
-class IntentFields(TypedDict, total=False):
-    """`amount` (in minor units) and `currency` are needed to create one. The customer is named by `customer_id`,
-    `external_customer_id` or `customer`, or not at all.
-    """
+class IntentChanges(TypedDict, total=False):
+    """The customer is named by `customer_id`, `external_customer_id` or `customer`, or not at all."""
 
     customer_id: str | None
     external_customer_id: str | None
@@ -119,6 +117,11 @@ class IntentFields(TypedDict, total=False):
     reference: str | None
     description: str | None
     metadata: Metadata | None
+
+
+class IntentFields(IntentChanges, total=False):
+    """`amount` (in minor units) and `currency` are needed."""
+
     provider: str | None
 
 
@@ -183,9 +186,9 @@ class Payments(Resource[Kind]):
     def update_intent(
         self,
         payment_id: str,
-        data: IntentFields | None = None,
+        data: IntentChanges | None = None,
         idempotency_key: str | None = None,
-        **fields: Unpack[IntentFields],
+        **fields: Unpack[IntentChanges],
     ) -> Call[Payment]:
         """Changes a payment that is not confirmed yet."""
         path, body = path_of("payments", "intents", payment_id), body_of(data, fields)

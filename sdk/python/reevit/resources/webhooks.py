@@ -90,9 +90,13 @@ class ConfigFields(TypedDict, total=False):
     signing_secret: str | None
 
 
-class EndpointFields(ConfigFields, total=False):
-    """`url` is needed to create one."""
+class EndpointFields(TypedDict, total=False):
+    """`url` is needed to create one; `events` are all unless said."""
 
+    url: str
+    events: Sequence[str]
+    enabled: bool
+    signing_secret: str | None
     description: str | None
 
 

@@ -145,10 +145,8 @@ def _still_running(response: httpx.Response) -> bool:
 def _retry_after(response: httpx.Response) -> float | None:
     """Seconds or a date, https://www.rfc-editor.org/rfc/rfc9110#field.retry-after; None when absent or unreadable."""
     value = response.headers.get("Retry-After", "")
-    try:
-        return max(0.0, float(value))
-    except ValueError:
-        pass
+    if value.isdecimal():
+        return float(value)
     try:
         return max(0.0, (parsedate_to_datetime(value) - datetime.now(timezone.utc)).total_seconds())
     except (TypeError, ValueError):

@@ -79,13 +79,13 @@ def encoded_body(body: Mapping[str, Any]) -> bytes:
 
 
 def encoded_query(query: Mapping[str, Any]) -> list[tuple[str, str | int | float | bool | None]]:
-    """None is left out, a list is repeated, a mapping becomes ``name[key]=value``."""
+    """None is left out, wherever it stands, a list is repeated, a mapping becomes ``name[key]=value``."""
     pairs: list[tuple[str, str | int | float | bool | None]] = []
     for name, value in query.items():
         if isinstance(value, Mapping):
-            pairs += [(f"{name}[{key}]", _text(each)) for key, each in value.items()]
+            pairs += [(f"{name}[{key}]", _text(each)) for key, each in value.items() if each is not None]
         elif isinstance(value, list | tuple | set | frozenset):
-            pairs += [(name, _text(each)) for each in value]
+            pairs += [(name, _text(each)) for each in value if each is not None]
         elif value is not None:
             pairs.append((name.rstrip("_"), _text(value)))
     return pairs

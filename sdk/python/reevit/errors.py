@@ -26,6 +26,7 @@ the error, and it will not happen twice.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -157,6 +158,7 @@ class WebhookVerificationError(ReevitError, ValueError):
         self.code = code
 
 
+_KEY = re.compile(r"pfk_(test|live)_[\w.~-]+")
 _BY_STATUS: dict[int, type[ReevitAPIError]] = {
     401: AuthenticationError,
     403: PermissionDeniedError,
@@ -190,5 +192,6 @@ def api_error(
 
 
 def _not_ours(status: int, content: bytes) -> str:
-    start = content[:100].decode("utf-8", "replace")
+    """Whoever answers may repeat the request, and errors are logged: no key is shown."""
+    start = _KEY.sub("pfk_…", content[:1000].decode("utf-8", "replace"))[:100]
     return f"The answer ({status}) is not Reevit's: {start!r}. Is base_url right, and does a proxy stand between?"

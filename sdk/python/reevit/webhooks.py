@@ -11,6 +11,7 @@ import binascii
 import hashlib
 import hmac
 import json
+import re
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
@@ -23,6 +24,7 @@ from reevit.resources.events import Event
 SIGNATURE_TIMESTAMP_FIELD = "signature_timestamp"
 DEFAULT_TOLERANCE_SECONDS = 300
 
+_DATED = re.compile(r"\d{4}-")  # a number of seconds is none of ours
 _instant: TypeAdapter[datetime] = TypeAdapter(datetime)
 
 
@@ -137,7 +139,7 @@ def _refuse_old(event: Event, tolerance_seconds: int, now: datetime | None) -> N
     """By the time inside the signed body, which both signatures cover."""
     told = event.get(SIGNATURE_TIMESTAMP_FIELD)
     try:
-        signed_at = _instant.validate_python(told) if isinstance(told, str) else None
+        signed_at = _instant.validate_python(told) if _DATED.match(str(told)) else None
     except ValidationError:
         signed_at = None
     if signed_at is None or signed_at.tzinfo is None:

@@ -216,3 +216,11 @@ def test_every_error_is_a_reevit_error_and_exported():
     assert errors <= set(reevit.__all__)
     assert all(issubclass(getattr(reevit, name), ReevitError) for name in errors)
     assert {type(error).__name__ for error in EVERY_ERROR} == errors - {"ReevitError"}
+
+
+@pytest.mark.parametrize("status", [200, 404, 502])
+def test_an_answer_that_repeats_the_request_does_not_bring_the_key_into_an_error(status: int):
+    echo = httpx.Response(status, text=f"GET / HTTP/1.1\r\nX-Reevit-Key: {KEY}\r\n")
+    error = raised_by(echo, echo, echo) if status > 499 else raised_by(echo)
+    assert KEY not in str(error)
+    assert "X-Reevit-Key: pfk_…" in str(error)

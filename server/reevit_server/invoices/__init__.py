@@ -10,6 +10,7 @@ from reevit_server.invoices.actions import (
     get,
     get_locked,
     pay,
+    tell_due,
 )
 from reevit_server.invoices.errors import InvoiceNotFound, WrongInvoiceState
 from reevit_server.invoices.models import CANCELABLE, COLLECTIBLE, RETRYABLE, Period, number_text
@@ -49,4 +50,5 @@ __all__ = [
     "select_of_customer",
     "select_open",
     "take_due",
+    "tell_due",
 ]

@@ -12,7 +12,6 @@ from reevit_server import customers, events
 from reevit_server.core.answer import to_json
 from reevit_server.core.database import Connection
 from reevit_server.core.errors import TooMuchMetadata
-from reevit_server.core.ids import new_id
 from reevit_server.core.scope import Scope
 from reevit_server.core.text import METADATA_KEYS_MAX, merged, same
 from reevit_server.invoices import store
@@ -27,6 +26,7 @@ async def create(
     period: Period,
     payer: customers.Payer,
     *,
+    id: str,
     now: datetime,
     until: datetime | None = None,
 ) -> asyncpg.Record:
@@ -46,7 +46,7 @@ async def create(
         "period_start": period.start,
         "period_end": period.end,
     }
-    invoice = await store.insert(conn, scope, id=new_id("inv"), fields=fields, queue_at=until or now, now=now)
+    invoice = await store.insert(conn, scope, id=id, fields=fields, queue_at=until or now, now=now)
     await _record(conn, scope, invoice, payer, "invoice.created", now=now)
     return invoice
 
@@ -107,6 +107,14 @@ async def due_again(
         failure=(invoice["failure_code"], invoice["failure_message"]),
         now=now,
     )
+
+
+async def tell_due(
+    conn: Connection, scope: Scope, invoice: asyncpg.Record, payer: customers.Payer, *, now: datetime
+) -> None:
+    """What was given up is `due`: it was charged by hand, and how that ends is open."""
+    previous = {"status": "failed"}
+    await _record(conn, scope, invoice, payer, "invoice.updated", now=now, previous_attributes=previous)
 
 
 async def pay(

@@ -217,7 +217,8 @@ async def has_given_up(conn: Connection, scope: Scope, *, subscription_id: str) 
         """
         SELECT EXISTS (
             SELECT FROM invoices
-            WHERE org_id = $1 AND mode = $2 AND subscription_id = $3 AND given_up AND status IN ('due', 'failed')
+            WHERE org_id = $1 AND mode = $2 AND subscription_id = $3
+              AND (status = 'failed' OR status = 'due' AND given_up)
         )
         """,
         scope.org_id,

@@ -23,9 +23,13 @@ from reevit_server.sandbox.errors import ClockIsMoving, ClockOutOfReach
 _HOLD = timedelta(seconds=60)
 
 
+class SomethingBecameDue(Exception):
+    """Since time passed, a request has left something that is due before the clock arrives: let time pass again."""
+
+
 @dataclass
 class Move:
-    """The clock on its way: where it stood, where it is to stand, and how often each step was taken so far.
+    """The clock on its way: where it stands, where it is to stand, and how often each step was taken so far.
 
     `target` is None when nobody may move it there.
     """
@@ -85,7 +89,8 @@ async def pass_time(
     if move.target is None:
         return
     async with db.transaction() as conn:
-        await store.aim(conn, scope, holder=move.holder, to=move.target, key=key)
+        if not await store.aim(conn, scope, holder=move.holder, to=move.target, key=key):
+            raise ClockIsMoving
     last = None
     while (due := await _next(db, scope, to=move.target)) is not None:
         assert tuple(due) != last, "what was done is not due again at once"
@@ -100,12 +105,15 @@ async def pass_time(
 async def arrive(conn: Connection, scope: Scope, move: Move) -> datetime:
     """The clock stands where it was to be moved.
 
-    Raises ClockOutOfReach; and Unavailable, which no key keeps, when somebody else has taken the clock.
+    Raises ClockOutOfReach, SomethingBecameDue; and Unavailable, which no key keeps, when somebody else has taken the
+    clock.
     """
     if move.target is None:
         raise ClockOutOfReach(now=rfc3339(move.stands_at))
     if not await store.arrive(conn, scope, holder=move.holder, to=move.target):
         raise Unavailable
+    if await store.find_next(conn, scope, to=move.target) is not None:
+        raise SomethingBecameDue
     return move.target
 
 
@@ -120,7 +128,7 @@ async def _step(db: Database, scope: Scope, move: Move, due: asyncpg.Record, *, 
     The sandbox moves no money, and who asked has no answer yet: that a crash of the database undoes the last moment,
     clock and all, does no harm. To wait for the disk at each step would take half the time.
     """
-    at = max(due["at"], move.stands_at)
+    at = max(due["at"], move.stands_at)  # a worker may have put it off to later than what comes next
     async with db.transaction(repeatable=True) as conn:
         if not await store.move(conn, scope, holder=move.holder, to=at, held_until=held_until):
             raise ClockIsMoving
@@ -134,3 +142,4 @@ async def _step(db: Database, scope: Scope, move: Move, due: asyncpg.Record, *, 
             invoice_id = await subscriptions.renew_in_sandbox(conn, scope, id=due["id"], now=at)
             if invoice_id is not None:
                 await subscriptions.collect_in_sandbox(conn, scope, invoice_id=invoice_id, now=at)
+    move.stands_at = at

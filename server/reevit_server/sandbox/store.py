@@ -40,16 +40,22 @@ async def find_moving_key(conn: Connection, scope: Scope) -> str | None:
     return key
 
 
-async def aim(conn: Connection, scope: Scope, *, holder: str, to: datetime, key: str | None) -> None:
-    """Where to the clock is being moved, and by whose request."""
-    await conn.execute(
-        "UPDATE sandbox_clocks SET moving_to = $4, moving_key = $5 WHERE org_id = $1 AND mode = $2 AND holder = $3",
+async def aim(conn: Connection, scope: Scope, *, holder: str, to: datetime, key: str | None) -> bool:
+    """Where to the clock is being moved, and by whose request; False when another holds it now."""
+    aimed = await conn.fetchval(
+        """
+        UPDATE sandbox_clocks
+        SET moving_to = $4, moving_key = $5
+        WHERE org_id = $1 AND mode = $2 AND holder = $3
+        RETURNING true
+        """,
         scope.org_id,
         scope.mode,
         holder,
         to,
         key,
     )
+    return bool(aimed)
 
 
 async def move(conn: Connection, scope: Scope, *, holder: str, to: datetime, held_until: datetime) -> bool:

@@ -46,13 +46,16 @@ async def create(conn: Connection, scope: Scope, new: SubscriptionCreate, *, now
         **_beginning(new, now),
     }
     subscription = await store.insert(conn, scope, id=new_id("sub"), fields=fields, now=now)
-    await standing.record(conn, scope, subscription, payer, "subscription.created", now=now)
     if subscription["status"] == "trialing":
+        await standing.record(conn, scope, subscription, payer, "subscription.created", now=now)
         await customers.count_subscriptions(conn, scope, id=payer.id)
         return subscription
-    invoice = await invoices.create(conn, scope, renewing.period_of(subscription), payer, now=now)
+    invoice_id = new_id("inv")
+    begun = {**subscription, "latest_invoice_id": invoice_id}
+    await standing.record(conn, scope, begun, payer, "subscription.created", now=now)
+    await invoices.create(conn, scope, renewing.period_of(begun), payer, id=invoice_id, now=now)
     await customers.count_subscriptions(conn, scope, id=payer.id)
-    await collecting.collect_in_sandbox(conn, scope, invoice_id=invoice["id"], now=now)
+    await collecting.collect_in_sandbox(conn, scope, invoice_id=invoice_id, now=now)
     return await get(conn, scope, id=subscription["id"])
 
 
@@ -193,7 +196,9 @@ async def resume(conn: Connection, scope: Scope, *, id: str, now: datetime) -> a
         status = await _status_within_period(conn, scope, stored)
         return await standing.restate(conn, scope, stored, payer, status, "subscription.resumed", now=now)
     if stored["cancel_at_period_end"]:  # nobody has looked yet, but it is over
-        return await standing.end(conn, scope, stored, payer, now=now)
+        return await standing.restate(
+            conn, scope, stored, payer, "canceled", "subscription.canceled", now=now
+        )
     payments.check(scope, None)
     invoice_id = await renewing.begin(
         conn, scope, stored, anchor_at=now, type="subscription.resumed", now=now

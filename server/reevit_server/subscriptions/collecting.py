@@ -172,7 +172,10 @@ async def retry(conn: Connection, scope: Scope, *, invoice_id: str, now: datetim
         raise _being_charged(invoice)
     await invoices.due_again(conn, scope, invoice, next_attempt_at=now, now=now)
     await collect_in_sandbox(conn, scope, invoice_id=invoice_id, by_hand=True, now=now)
-    return await invoices.get(conn, scope, id=invoice_id)
+    charged = await invoices.get(conn, scope, id=invoice_id)
+    if (invoice["status"], charged["status"]) == ("failed", "due"):
+        await invoices.tell_due(conn, scope, charged, await standing.payer_of(conn, scope, charged), now=now)
+    return charged
 
 
 async def cancel_invoice(conn: Connection, scope: Scope, *, invoice_id: str, now: datetime) -> asyncpg.Record:

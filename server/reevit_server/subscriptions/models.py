@@ -9,7 +9,7 @@ from typing import NamedTuple
 TRIAL_DAYS_MAX = 730
 # About three years, of each interval; the limit that merchants know from elsewhere (Stripe, `interval_count`).
 INTERVAL_COUNT_MAX = {"daily": 1095, "weekly": 156, "monthly": 36, "yearly": 3}
-_MONTHS = {"monthly": 1, "yearly": 12}
+BY_MONTHS = {"monthly": 1, "yearly": 12}
 _DAYS = {"daily": 1, "weekly": 7}
 
 # Which states a deed may start from; every other one is refused.
@@ -31,9 +31,24 @@ def boundary(anchor: datetime, interval: str, count: int, number: int) -> dateti
     """
     if interval in _DAYS:
         return anchor + timedelta(days=_DAYS[interval] * count * number)
-    months = anchor.month - 1 + _MONTHS[interval] * count * number
+    months = anchor.month - 1 + BY_MONTHS[interval] * count * number
     year, month = anchor.year + months // 12, months % 12 + 1
     return anchor.replace(year=year, month=month, day=min(anchor.day, monthrange(year, month)[1]))
+
+
+def recounted(start: datetime, day: int, interval: str, count: int) -> tuple[datetime, int]:
+    """From which anchor periods of another length are counted, and which number the one that begins at `start` has.
+
+    From where it begins, unless that is a month's end which stands for a later `day` (28 February for the 31st): then
+    from so many periods earlier that the day is there, and comes back.
+    """
+    if interval in BY_MONTHS and day > start.day:
+        for periods in range(1, 13):
+            months = start.year * 12 + start.month - 1 - BY_MONTHS[interval] * count * periods
+            year, month = months // 12, months % 12 + 1
+            if monthrange(year, month)[1] >= day:
+                return start.replace(year=year, month=month, day=day), periods + 1
+    return start, 1
 
 
 class RetryPolicy(NamedTuple):

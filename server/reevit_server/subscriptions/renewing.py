@@ -5,7 +5,8 @@ from datetime import datetime
 import asyncpg
 
 from reevit_server import customers, invoices
-from reevit_server.core.database import Connection
+from reevit_server.core.database import Connection, Row
+from reevit_server.core.ids import new_id
 from reevit_server.core.scope import Scope
 from reevit_server.subscriptions import models, standing, store
 from reevit_server.subscriptions.collecting import end_of_customer
@@ -62,10 +63,11 @@ async def begin(
         return None
     terms = {field: stored[field] for field in TERMS} | (stored["pending_changes"] or {})
     start, number = stored["current_period_end"], stored["period_number"] + 1
-    if any(terms[field] != stored[field] for field in ("interval", "interval_count")):
-        anchor_at = anchor_at or start
     if anchor_at is not None:
         start, number = anchor_at, 1
+    elif any(terms[field] != stored[field] for field in ("interval", "interval_count")):
+        day = stored["anchor_at"].day if stored["interval"] in models.BY_MONTHS else start.day
+        anchor_at, number = models.recounted(start, day, terms["interval"], terms["interval_count"])
     anchor_at = anchor_at or stored["anchor_at"]
     unpaid = stored["status"] in ("past_due", "paused") and await invoices.has_given_up(
         conn, scope, subscription_id=stored["id"]
@@ -80,20 +82,25 @@ async def begin(
         "current_period_end": end,
         "queue_at": end if until is None or end > now else until,
     }
-    subscription = await store.update_period(conn, scope, id=stored["id"], fields=fields, now=now)
+    invoice_id = new_id("inv")
+    subscription: Row = {
+        **await store.update_period(conn, scope, id=stored["id"], fields=fields, now=now),
+        "latest_invoice_id": invoice_id,  # told before it is there, in the order in which merchants read it
+    }
     previous = {
         field: stored[field]
         for field in (*TERMS, "status", "current_period_start", "current_period_end", "pending_changes")
         if stored[field] != subscription[field]
     }
     await standing.record(conn, scope, subscription, payer, type, now=now, previous_attributes=previous)
-    invoice = await invoices.create(conn, scope, period_of(subscription), payer, now=now, until=until)
+    period = period_of(subscription)
+    await invoices.create(conn, scope, period, payer, id=invoice_id, now=now, until=until)
     if "status" in previous:
         await customers.count_subscriptions(conn, scope, id=payer.id)
-    return str(invoice["id"])
+    return invoice_id
 
 
-def period_of(subscription: asyncpg.Record) -> invoices.Period:
+def period_of(subscription: Row) -> invoices.Period:
     """The period that is running, as its invoice tells it."""
     return invoices.Period(
         subscription_id=subscription["id"],

@@ -7,7 +7,7 @@ import asyncpg
 
 from reevit_server import customers, events, invoices, payments
 from reevit_server.core.answer import to_json
-from reevit_server.core.database import Connection
+from reevit_server.core.database import Connection, Row
 from reevit_server.core.scope import Scope
 from reevit_server.subscriptions import store
 from reevit_server.subscriptions.schemas import SubscriptionChangedOut
@@ -97,7 +97,7 @@ async def payer_of(conn: Connection, scope: Scope, row: asyncpg.Record) -> custo
 async def record(
     conn: Connection,
     scope: Scope,
-    subscription: asyncpg.Record,
+    subscription: Row,
     payer: customers.Payer,
     type: str,
     *,

@@ -92,7 +92,7 @@ def test_every_status_is_on_the_page_with_the_deeds_that_it_allows():
     assert list(told) == list(get_args(Status))
     for status, deeds in told.items():
         assert ("cancel" in deeds) == ("change" in deeds) == (status in models.LIVING)
-        assert ("pause" in deeds) == (status in models.PAUSABLE)
+        assert ("pause" in deeds) == (status in models.RUNNING)
     told = {row[0].strip("`"): row[2] for row in rows(section(INVOICES, "Statuses"))[1:]}
     assert list(told) == list(get_args(InvoiceStatus))
     for status, deeds in told.items():

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from reevit_server.providers.base import HARD_DECLINES
-from reevit_server.subscriptions.models import DEFAULT_POLICY, RetryPolicy, boundary
+from reevit_server.subscriptions.models import DEFAULT_POLICY, RetryPolicy, boundary, recounted
 
 POLICIES = {
     "team": DEFAULT_POLICY,
@@ -65,6 +65,7 @@ class Invoice:
     status: str = "draft"
     attempts: int = 0
     next_at: datetime | None = None
+    given_up: bool = False
     failure: str | None = None
     payment: str | None = None
     step: str = ""
@@ -114,7 +115,6 @@ class Model:
         if subscription.end <= self.now:
             self._begin(subscription, "subscription.resumed", anchor=self.now)
             return
-        subscription.ends_with_period = False
         going_on = "past_due" if self._owes(subscription) else "active"
         self._restate(subscription, going_on if subscription.number else "trialing", "subscription.resumed")
 
@@ -133,6 +133,8 @@ class Model:
             self.end(subscription)
             return
         last = self._policy(invoice).is_last(invoice.attempts) or subscription.status == "canceled"
+        last = last or invoice.given_up
+        before = invoice.status
         if invoice.payment == "requires_action" and not by_hand and last:
             self._settle(invoice, "cancel")
             return
@@ -141,6 +143,8 @@ class Model:
         invoice.step = steps[min(invoice.attempts, len(steps)) - 1]
         invoice.status, invoice.next_at, invoice.failure = "due", None, None
         self._settle(invoice, invoice.step)
+        if (before, invoice.status) == ("failed", "due"):
+            self._tell("invoice.updated", invoice)
 
     def recover(self, subscription: Subscription) -> None:
         if subscription.status == "past_due" and not self._owes(subscription):
@@ -185,7 +189,9 @@ class Model:
         return [invoice for invoice in self.invoices if invoice.subscription is subscription]
 
     def _owes(self, subscription: Subscription) -> bool:
-        return any(invoice.status == "failed" for invoice in self.of(subscription))
+        return any(
+            invoice.given_up and invoice.status in ("due", "failed") for invoice in self.of(subscription)
+        )
 
     def _policy(self, invoice: Invoice) -> RetryPolicy:
         return POLICIES[invoice.plan_id]
@@ -205,13 +211,15 @@ class Model:
             return
         before = dict(subscription.terms)
         subscription.terms |= subscription.pending
-        if any(before[name] != subscription.terms[name] for name in ("interval", "interval_count")):
-            anchor = anchor or subscription.end
-        if anchor is None:
-            subscription.start, subscription.number = subscription.end, subscription.number + 1
-        else:
-            subscription.start, subscription.number, subscription.anchor = anchor, 1, anchor
         interval, count = subscription.terms["interval"], subscription.terms["interval_count"]
+        if anchor is not None:
+            subscription.start, subscription.number, subscription.anchor = anchor, 1, anchor
+        else:
+            subscription.start, subscription.number = subscription.end, subscription.number + 1
+            if (before["interval"], before["interval_count"]) != (interval, count):
+                by_months = before["interval"] in ("monthly", "yearly")
+                day = subscription.anchor.day if by_months else subscription.start.day
+                subscription.anchor, subscription.number = recounted(subscription.start, day, interval, count)
         subscription.end = boundary(subscription.anchor, interval, count, subscription.number)
         subscription.pending, subscription.ends_with_period = {}, False
         owing = subscription.status in ("past_due", "paused") and self._owes(subscription)
@@ -253,15 +261,17 @@ class Model:
         subscription, policy = invoice.subscription, self._policy(invoice)
         invoice.failure = code
         invoice.next_at = policy.next_attempt(invoice.attempts, self.now)
-        if code in HARD_DECLINES or subscription.status == "canceled":
+        by_hand = invoice.given_up
+        if code in HARD_DECLINES or subscription.status == "canceled" or by_hand:
             invoice.next_at = None
+        invoice.given_up = invoice.next_at is None
         invoice.status = "failed" if invoice.next_at is None else "due"
         self._tell("invoice.failed", invoice)
-        if invoice.status == "due":
+        if invoice.status == "due" or by_hand:
             return
         if subscription.status == "active":
             self._restate(subscription, "past_due", "subscription.past_due")
         if subscription.status == "past_due" and policy.on_exhausted == "pause":
             self._restate(subscription, "paused", "subscription.paused")
-        elif subscription.status == "past_due" and policy.on_exhausted == "cancel":
+        elif subscription.status in ("past_due", "paused") and policy.on_exhausted == "cancel":
             self.end(subscription)

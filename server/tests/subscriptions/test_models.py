@@ -1,5 +1,6 @@
 """The rules by themselves: when periods end, and when a charge is tried again; against slow definitions."""
 
+from calendar import monthrange
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -12,10 +13,10 @@ from reevit_server.subscriptions.models import (
     DEFAULT_POLICY,
     INTERVAL_COUNT_MAX,
     LIVING,
-    PAUSABLE,
     RUNNING,
     RetryPolicy,
     boundary,
+    recounted,
     span,
 )
 
@@ -153,7 +154,7 @@ def test_with_no_delays_an_approval_is_waited_for_a_day():
 
 
 def test_every_deed_begins_from_states_that_there_are():
-    assert set(LIVING) - {"paused"} == set(RUNNING) == set(PAUSABLE)
+    assert set(LIVING) - {"paused"} == set(RUNNING)
     assert "canceled" not in LIVING
     assert set(RETRYABLE) < set(CANCELABLE)
     assert "paid" not in {*CANCELABLE, *COLLECTIBLE}
@@ -165,3 +166,25 @@ def test_every_deed_begins_from_states_that_there_are():
 )
 def test_numbers_have_six_digits_until_they_need_more(number: int, shown: str):
     assert number_text(number) == shown
+
+
+@given(
+    ANCHORS,
+    st.integers(1, 31),
+    st.sampled_from([("monthly", count) for count in (1, 2, 3, 6, 12, 36)] + [("yearly", 1), ("yearly", 3)]),
+)
+def test_periods_of_another_length_begin_where_the_last_one_ended_and_on_no_later_day(
+    start: datetime, day: int, length: tuple[str, int]
+):
+    """The last one ended on `day`, or on the end of a month that has no such day."""
+    start = start.replace(day=min(day, monthrange(start.year, start.month)[1]))
+    anchor, number = recounted(start, day, *length)
+    assert (anchor if number == 1 else boundary(anchor, *length, number - 1)) == start
+    assert all(boundary(anchor, *length, number + later).day <= day for later in range(30))
+
+
+def test_the_thirty_first_comes_back_after_a_change_in_february():
+    start = datetime(2027, 2, 28, tzinfo=UTC)
+    anchor, number = recounted(start, 31, "monthly", 2)
+    ends = [boundary(anchor, "monthly", 2, number + later) for later in range(4)]
+    assert [(end.month, end.day) for end in ends] == [(4, 30), (6, 30), (8, 31), (10, 31)]

@@ -23,7 +23,7 @@ from reevit_server.invoices import CANCELABLE, COLLECTIBLE, RETRYABLE
 from reevit_server.payments.models import COMPLETABLE, REFUNDABLE
 from reevit_server.payments.schemas import RefundCreate
 from reevit_server.subscriptions import actions, collecting
-from reevit_server.subscriptions.models import LIVING, PAUSABLE, RUNNING
+from reevit_server.subscriptions.models import LIVING, RUNNING
 from reevit_server.subscriptions.schemas import SubscriptionCancel, SubscriptionCreate, SubscriptionPatch
 from tests.makers import MASTER_KEY, Merchant, ok, refused
 from tests.subscriptions import books
@@ -160,7 +160,7 @@ class Storm:
         await self._once(lambda conn: actions.cancel(conn, self.scope, id=id, given=given, now=now))
 
     async def _pause(self) -> None:
-        id, now = await self.a("subscriptions", *PAUSABLE), self.now
+        id, now = await self.a("subscriptions", *RUNNING), self.now
         await self._once(lambda conn: actions.pause(conn, self.scope, id=id, now=now))
 
     async def _resume(self) -> None:
@@ -291,7 +291,7 @@ async def test_requests_are_answered_while_the_clock_is_moved(db: Database, bill
         if deed == "end":
             body = {"at_period_end": chance.random() < 0.8}
             return f"/v1/subscriptions/{await storm.a('subscriptions', *LIVING)}/cancel", body
-        states = PAUSABLE if deed == "pause" else ("paused",)
+        states = RUNNING if deed == "pause" else ("paused",)
         return f"/v1/subscriptions/{await storm.a('subscriptions', *states)}/{deed}", {}
 
     async def ask(client: int) -> Counter[int]:

@@ -24,6 +24,7 @@ from reevit_server.subscriptions.api import invoice_router as invoice_deeds
 from reevit_server.subscriptions.api import router as subscriptions
 from reevit_server.web import reference
 from reevit_server.webhooks.api import router as webhooks
+from reevit_server.workflows.api import router as workflows
 
 ROUTERS = (
     customers,
@@ -36,6 +37,7 @@ ROUTERS = (
     sandbox,
     events,
     webhooks,
+    workflows,
     api_keys,
     probes.router,
 )
@@ -50,6 +52,7 @@ TAGS = {
     "sandbox": "In test mode: play the customer's part, and let time pass.",
     "events": "What happened, change by change, in the last 30 days.",
     "webhooks": "Your servers are told of events; what became of it, and telling again.",
+    "workflows": "What is written to your customers, and when.",
     "api keys": "Who may call, and what they may do.",
     "operations": "For the machines that watch this one. No API key is needed.",
 }

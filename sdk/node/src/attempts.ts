@@ -1,8 +1,15 @@
 /** How one call is sent, again if need be, and its answer read. Sending and waiting are given; nothing else differs. */
 
 import { type Call, decoded } from './call.js';
-import { apiError, ReevitConnectionError, ReevitTimeoutError, UnexpectedAnswer } from './errors.js';
-import type { Answer, NoAnswer, Outcome, WireRequest } from './wire.js';
+import {
+  apiError,
+  ReevitAbortError,
+  ReevitConnectionError,
+  ReevitTimeoutError,
+  type Said,
+  UnexpectedAnswer,
+} from './errors.js';
+import { type Answer, type NoAnswer, type Outcome, told, type WireRequest } from './wire.js';
 
 const FIRST_WAIT_MS = 500;
 const LONGEST_WAIT_MS = 8_000;
@@ -15,6 +22,9 @@ const NOT_CONNECTED = new RegExp(
   '^(ECONNREFUSED|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|UND_ERR_CONNECT_TIMEOUT|BAD_PORT)$|' +
     'CERT|^UNABLE_TO_|^ERR_SSL_WRONG_VERSION_NUMBER$', // https, as OpenSSL says it
 );
+
+/** Said of a write that was sent and not answered. */
+const MAY_HAVE_HAPPENED = " It may have happened: the same call with this error's `idempotencyKey` does nothing twice.";
 
 /** One try of one call, for logs and metrics. It holds no key, no body and no query. */
 export interface Attempt {
@@ -37,6 +47,7 @@ export interface Attempt {
 export interface Means {
   readonly maxRetries: number;
   send(request: WireRequest): Promise<Outcome>;
+  /** Shorter when the signal is aborted meanwhile. */
   pause(milliseconds: number, signal: AbortSignal | undefined): Promise<void>;
   observe(attempt: Attempt): void;
 }
@@ -50,7 +61,7 @@ export interface Means {
 export async function attempts<T>(call: Call<T>, request: WireRequest, means: Means): Promise<T> {
   const signal = call.options?.signal;
   for (let number = 1; ; number += 1) {
-    signal?.throwIfAborted();
+    if (signal?.aborted) throw aborted(request, signal.reason, number > 1);
     const started = performance.now();
     const outcome = await means.send(request);
     const waitMs = number <= means.maxRetries ? waitAfter(outcome, number) : null;
@@ -61,18 +72,22 @@ export async function attempts<T>(call: Call<T>, request: WireRequest, means: Me
 }
 
 function result<T>(call: Call<T>, request: WireRequest, outcome: Outcome): T {
-  if (outcome.kind === 'aborted') throw outcome.error;
+  if (outcome.kind === 'aborted') throw aborted(request, outcome.error, true);
   if (outcome.kind !== 'answer') throw noAnswer(request, outcome);
   const { status, headers, content } = outcome;
+  const said: Said = {
+    requestId: headers.get('X-Request-Id'),
+    retryAfter: retryAfter(outcome),
+    idempotencyKey: keyOf(request),
+  };
   if (status >= 200 && status < 300) {
     try {
       return call.read(call.bytes ? content : content.length > 0 ? decoded(content) : null);
     } catch {
-      throw new UnexpectedAnswer(status, textOf(request, outcome));
+      throw new UnexpectedAnswer(status, textOf(request, outcome), said);
     }
   }
-  if (status < 400) throw new UnexpectedAnswer(status, withoutKey(request, headers.get('Location') ?? ''));
-  const said = { requestId: headers.get('X-Request-Id'), retryAfter: retryAfter(outcome) };
+  if (status < 400) throw new UnexpectedAnswer(status, withoutKey(request, headers.get('Location') ?? ''), said);
   throw apiError(status, jsonOf(content), textOf(request, outcome), said);
 }
 
@@ -95,19 +110,28 @@ function withoutKey(request: WireRequest, text: string): string {
 }
 
 function noAnswer(request: WireRequest, { kind, code, message, error }: NoAnswer): ReevitConnectionError {
-  const key = request.headers['Idempotency-Key'] ?? null;
+  const key = keyOf(request);
   const { origin } = new URL(request.url);
-  let told = `The connection to ${origin} broke before its answer (${message}).`;
+  let said = `The connection to ${origin} broke before its answer (${message}).`;
   if (NOT_CONNECTED.test(code)) {
-    told = `Cannot connect to ${origin} (${message}). Does the server run there? baseUrl or REEVIT_BASE_URL says.`;
+    said = `Cannot connect to ${origin} (${message}). Does the server run there? baseUrl or REEVIT_BASE_URL says.`;
   } else if (kind === 'late') {
-    told = `${origin} did not answer in time (${message}); \`timeout\` sets how long to wait.`;
+    said = `${origin} did not answer in time (${message}); \`timeout\` sets how long to wait.`;
   }
-  if (key !== null && !NOT_CONNECTED.test(code)) {
-    told += " It may have happened: the same call with this error's `idempotencyKey` does nothing twice.";
-  }
+  if (key !== null && !NOT_CONNECTED.test(code)) said += MAY_HAVE_HAPPENED;
   const Kind = kind === 'late' ? ReevitTimeoutError : ReevitConnectionError;
-  return new Kind(told, key, { cause: error });
+  return new Kind(said, key, { cause: error });
+}
+
+function aborted(request: WireRequest, reason: unknown, wasSent: boolean): ReevitAbortError {
+  const key = keyOf(request);
+  const said = `The call was aborted by its signal${wasSent ? '' : ' before it was sent'} (${told(reason).message}).`;
+  return new ReevitAbortError(key !== null && wasSent ? said + MAY_HAVE_HAPPENED : said, key, { cause: reason });
+}
+
+/** Of a write; null of a read. */
+function keyOf(request: WireRequest): string | null {
+  return request.method === 'GET' ? null : (request.headers['Idempotency-Key'] ?? null);
 }
 
 /** Milliseconds until the next try, or null. Full jitter, so that a crowd of clients does not come back as one. */
@@ -157,7 +181,7 @@ function attempt(
     statusCode: answer === null ? null : answer.status,
     error: outcome.kind === 'answer' ? null : outcome.code,
     requestId: answer === null ? null : answer.headers.get('X-Request-Id'),
-    idempotencyKey: request.headers['Idempotency-Key'] ?? null,
+    idempotencyKey: keyOf(request),
     waitMs,
   };
 }

@@ -11,13 +11,19 @@ export interface ByExternalId {
 
 /** What every call takes, after all else. */
 export interface ReadOptions {
-  /** Ends the call when it is aborted, also while it waits to be sent again; what is thrown is `signal.reason`. */
+  /**
+   * Ends the call when it is aborted, also while it waits to be sent again. What is thrown is a ReevitAbortError: its
+   * `name` is `AbortError`, its `cause` is `signal.reason`, and that of a write has its `idempotencyKey`.
+   */
   signal?: AbortSignal | undefined;
 }
 
 /** What every call that changes something takes, after all else. */
 export interface WriteOptions extends ReadOptions {
-  /** The same key and the same call, again: for a day at least it is answered as before, and not done twice. */
+  /**
+   * The same key and the same call, again: for a day at least it is answered as before, and not done twice. Left out,
+   * the call makes one of its own; an empty one is refused, for it may be a variable that is not set.
+   */
   idempotencyKey?: string | undefined;
 }
 
@@ -65,10 +71,18 @@ export function pathOf(...parts: string[]): string {
   return `/v1/${parts.map(percentEncoded).join('/')}`;
 }
 
-/** The address of a customer by Reevit's id, or by the merchant's own: `{ external_id: 'usr_1' }`. */
+/**
+ * The address of a customer by Reevit's id, or by the merchant's own: `{ external_id: 'usr_1' }`.
+ *
+ * Raises TypeError for an object that says more: the `external_id` of a whole customer, as it once was read, may be
+ * another's by now, and `id` would have been the one that was meant.
+ */
 export function customerPath(customer: string | ByExternalId, ...parts: string[]): string {
-  if (isObject(customer)) return pathOf('customers', 'external', customer.external_id, ...parts);
-  return pathOf('customers', customer as string, ...parts);
+  if (!isObject(customer)) return pathOf('customers', customer as string, ...parts);
+  if (Object.keys(customer).join() !== 'external_id') {
+    throw new TypeError("Give the customer's id, customer.id, or { external_id: … }; not the whole object.");
+  }
+  return pathOf('customers', 'external', customer.external_id, ...parts);
 }
 
 /**

@@ -16,6 +16,7 @@ import { Sandbox } from './resources/sandbox.js';
 import type { Mode } from './resources/shared.js';
 import { RetryPolicies, Subscriptions } from './resources/subscriptions.js';
 import { Webhooks } from './resources/webhooks.js';
+import { Workflows } from './resources/workflows.js';
 import { VERSION } from './version.js';
 import { type Fetch, pause, sent, type WireRequest } from './wire.js';
 
@@ -39,7 +40,10 @@ export interface ReevitOptions {
   maxRetries?: number | undefined;
   /** Instead of Node's own, for tests or a proxy. */
   fetch?: Fetch | undefined;
-  /** Is told of every try, for metrics. Without it they are printed when `NODE_DEBUG=reevit` is set. */
+  /**
+   * Is told of every try, for metrics. Without it they are printed when `NODE_DEBUG=reevit` is set. What it throws is
+   * a warning of the process, and does not end the call.
+   */
   onAttempt?: ((attempt: Attempt) => void) | undefined;
   /** @internal Instead of waiting, in tests. */
   pause?: typeof pause | undefined;
@@ -87,6 +91,7 @@ export class Reevit {
   readonly retryPolicies: RetryPolicies;
   readonly events: Events;
   readonly webhooks: Webhooks;
+  readonly workflows: Workflows;
   readonly apiKeys: ApiKeys;
   readonly sandbox: Sandbox;
 
@@ -126,6 +131,7 @@ export class Reevit {
     this.retryPolicies = new RetryPolicies(sender);
     this.events = new Events(sender);
     this.webhooks = new Webhooks(sender);
+    this.workflows = new Workflows(sender);
     this.apiKeys = new ApiKeys(sender);
     this.sandbox = new Sandbox(sender);
   }
@@ -137,8 +143,8 @@ export class Reevit {
   }
 
   /** The same client, on the same connections, with other settings for the calls made through it. */
-  withOptions(settings: CallSettings): Reevit {
-    const given = Object.entries(settings).filter(([, value]) => value !== undefined);
+  withOptions(settings?: CallSettings): Reevit {
+    const given = Object.entries(fieldsOf(settings)).filter(([, value]) => value !== undefined);
     return new Reevit({
       ...this.#options,
       apiKey: this.#apiKey,
@@ -155,10 +161,10 @@ export class Reevit {
    * await reevit.request('GET', '/v1/customers', { query: { limit: 1 } });
    * ```
    */
-  async request<T = unknown>(method: string, path: string, fields: RequestFields = {}): Promise<T> {
+  async request<T = unknown>(method: string, path: string, fields?: RequestFields): Promise<T> {
     // It would go on with the host's name, and the key to another host.
     if (!path.startsWith('/')) throw new TypeError(`A path begins with a slash, unlike ${inspect(path)}.`);
-    const { query, body, headers, ...options } = fields;
+    const { query, body, headers, ...options }: RequestFields = fieldsOf(fields);
     const [plain = '', ...rest] = path.split('?');
     const read = (answer: unknown) => answer as T;
     const asked = { ...queryOf(rest.join('?')), ...query };
@@ -166,12 +172,12 @@ export class Reevit {
   }
 
   async #send<T>(call: Call<T>): Promise<T> {
-    const { fetch = globalThis.fetch, onAttempt = logged, pause: wait = pause } = this.#options;
+    const { fetch = globalThis.fetch, onAttempt, pause: wait = pause } = this.#options;
     return attempts(call, this.#wireRequest(call), {
       maxRetries: this.#maxRetries,
       send: (request) => sent(request, fetch, this.#timeout, call.options?.signal),
       pause: wait,
-      observe: onAttempt,
+      observe: onAttempt ? (attempt) => observed(onAttempt, attempt) : logged,
     });
   }
 
@@ -179,11 +185,11 @@ export class Reevit {
     const headers: Record<string, string | undefined> = {};
     if (call.body !== undefined) headers['Content-Type'] = 'application/json';
     // Kept for all tries of this call: the server answers the later ones from memory.
-    if (call.method !== 'GET') headers['Idempotency-Key'] = call.options?.idempotencyKey || randomUUID();
+    if (call.method !== 'GET') headers['Idempotency-Key'] = checkedIdempotencyKey(call);
     return {
       method: call.method,
       url: this.#url(call),
-      headers: checkedHeaders({ ...this.#headers, ...headers, ...call.headers }),
+      headers: checkedHeaders(this.#headers, headers, call.headers),
       body: call.body === undefined ? null : encode(fieldsOf(call.body)),
     };
   }
@@ -238,11 +244,26 @@ function checkedRetries(maxRetries: number): number {
   throw new ConfigurationError(`\`maxRetries\` is a whole number from 0, not ${inspect(maxRetries)}.`);
 }
 
+/** The given one, also when it is given as a header, or a new one. Raises TypeError for one that is empty. */
+function checkedIdempotencyKey({ options, headers = {} }: Call<unknown>): string {
+  const isKey = ([name, value]: [string, unknown]) => name.toLowerCase() === 'idempotency-key' && value !== undefined;
+  const header = Object.entries(headers).filter(isKey).at(-1);
+  const given: string | null | undefined = header === undefined ? options?.idempotencyKey : header[1];
+  if (given === undefined) return randomUUID();
+  // A new one in its place would let the same call happen twice, which whoever gave it means to prevent.
+  if (given === null || String(given).trim() === '') {
+    throw new TypeError(`An idempotency key cannot be ${inspect(given)}. Is the variable set?`);
+  }
+  return given;
+}
+
 /** Those that have a value, the last of each name. Raises TypeError for what no header can hold. */
-function checkedHeaders(headers: Record<string, string | undefined>): Record<string, string> {
+function checkedHeaders(
+  ...given: (Readonly<Record<string, string | undefined>> | undefined)[]
+): Record<string, string> {
   const checked: Record<string, string> = {};
   const names = new Map<string, string>();
-  for (const [name, value] of Object.entries(headers)) {
+  for (const [name, value] of given.flatMap((headers) => Object.entries(headers ?? {}))) {
     if (value === undefined) continue;
     if (typeof value !== 'string' || /[\p{Cc}\p{Cs}]/u.test(value)) {
       throw new TypeError(`${name} cannot be ${inspect(value)}: a header is one line of printable characters.`);
@@ -258,6 +279,20 @@ function checkedHeaders(headers: Record<string, string | undefined>): Record<str
 function queryOf(search: string): Record<string, string[]> {
   const found = new URLSearchParams(search);
   return Object.fromEntries(Array.from(found.keys(), (name) => [name, found.getAll(name)]));
+}
+
+/**
+ * Tells the user's `onAttempt`. What that throws, also later, is no more than a warning: the payment is made by then,
+ * and its answer must not be lost because it could not be counted.
+ */
+function observed(onAttempt: (attempt: Attempt) => unknown, attempt: Attempt): void {
+  const warn = (error: unknown) => process.emitWarning(`onAttempt threw ${inspect(error)}`, 'ReevitWarning');
+  try {
+    const done = onAttempt(attempt);
+    if (done instanceof Promise) done.catch(warn);
+  } catch (error) {
+    warn(error);
+  }
 }
 
 function logged(attempt: Attempt): void {

@@ -16,19 +16,40 @@
  * │   │   └── UnavailableError     503, 504   busy or restarting; it was retried already
  * │   └── UnexpectedAnswer         an answer that is not Reevit's: a proxy's page, a redirect
  * ├── ReevitConnectionError        no answer: it was retried already
- * │   └── ReevitTimeoutError       none in time
+ * │   ├── ReevitTimeoutError       none in time
+ * │   └── ReevitAbortError         your `signal` ended the call; its `name` is AbortError
  * ├── ConfigurationError           no API key, or one that cannot be sent
  * └── WebhookVerificationError     a delivery that cannot be trusted
  * ```
  *
- * A write that ended in ReevitConnectionError may have happened. Repeat it with the same `idempotencyKey`, which is on
- * the error, and it will not happen twice.
+ * A write that ended in a ReevitConnectionError, a ServerError or an UnexpectedAnswer may have happened. Repeat it with
+ * the same `idempotencyKey`, which is on the error, and it will not happen twice.
  */
 
 import { isObject, type JsonObject } from './json.js';
 
+/** By what a class of errors is known in either build of this package, and in a second copy of it. */
+const KIND = Symbol.for('@reevit/node/error');
+
 /** Anything that this package raises about a call or a delivery. */
-export class ReevitError extends Error {}
+export class ReevitError extends Error {
+  /**
+   * @internal A program may load this package twice, by `import` and by `require`; an error of the one is then an
+   * instance of the same class of the other. A class that somebody derives from these is known by itself alone.
+   */
+  static override [Symbol.hasInstance](value: unknown): boolean {
+    const kind = kindOf(this.prototype);
+    if (kind === undefined) return Function.prototype[Symbol.hasInstance].call(this, value);
+    for (let found = value; typeof found === 'object' && found !== null; found = Object.getPrototypeOf(found)) {
+      if (kindOf(found) === kind) return true;
+    }
+    return false;
+  }
+}
+
+function kindOf(prototype: object): unknown {
+  return Object.getOwnPropertyDescriptor(prototype, KIND)?.value;
+}
 
 /** The client cannot be made as it was asked for. */
 export class ConfigurationError extends ReevitError {}
@@ -47,6 +68,13 @@ export class ReevitConnectionError extends ReevitError {
 /** The server did not answer in time. */
 export class ReevitTimeoutError extends ReevitConnectionError {}
 
+/**
+ * Your `signal` ended the call. As with Node's own calls the `name` is `AbortError`, and `cause` is `signal.reason`: a
+ * TimeoutError, say, of `AbortSignal.timeout`. The reason itself is not thrown, since it may be that of many calls, and
+ * each write has a key of its own.
+ */
+export class ReevitAbortError extends ReevitConnectionError {}
+
 /** One fault of a refused body or query. */
 export interface FieldFault {
   field: string;
@@ -62,7 +90,11 @@ export interface Failure {
   details?: JsonObject | null;
   requestId?: string | null;
   retryAfter?: number | null;
+  idempotencyKey?: string | null;
 }
+
+/** What is known of a failure beside its body. */
+export type Said = Pick<Failure, 'requestId' | 'retryAfter' | 'idempotencyKey'>;
 
 /** The API answered with an error. */
 export class ReevitAPIError extends ReevitError {
@@ -75,6 +107,8 @@ export class ReevitAPIError extends ReevitError {
   readonly requestId: string | null;
   /** In seconds, if the server said when to ask again. */
   readonly retryAfter: number | null;
+  /** The one that the write carried; give it to the same call to ask again safely. Null for reads. */
+  readonly idempotencyKey: string | null;
 
   constructor(failure: Failure) {
     super(failure.message);
@@ -83,6 +117,7 @@ export class ReevitAPIError extends ReevitError {
     this.details = failure.details ?? {};
     this.requestId = failure.requestId ?? null;
     this.retryAfter = failure.retryAfter ?? null;
+    this.idempotencyKey = failure.idempotencyKey ?? null;
   }
 
   /** The faults of a refused body or query. */
@@ -127,8 +162,8 @@ export class UnavailableError extends ServerError {}
 
 /** An answer that is not Reevit's. */
 export class UnexpectedAnswer extends ReevitAPIError {
-  constructor(statusCode: number, answer: string) {
-    super({ statusCode, message: notOurs(statusCode, answer), code: 'unexpected_response_shape' });
+  constructor(statusCode: number, answer: string, said?: Said) {
+    super({ ...said, statusCode, message: notOurs(statusCode, answer), code: 'unexpected_response_shape' });
   }
 }
 
@@ -159,6 +194,7 @@ const named = {
   ConfigurationError,
   ReevitConnectionError,
   ReevitTimeoutError,
+  AbortError: ReevitAbortError, // by which name programs know it
   ReevitAPIError,
   InvalidRequestError,
   AuthenticationError,
@@ -175,6 +211,7 @@ const named = {
 };
 for (const [name, kind] of Object.entries(named)) {
   Object.defineProperty(kind.prototype, 'name', { value: name, configurable: true, writable: true });
+  Object.defineProperty(kind.prototype, KIND, { value: name });
 }
 
 const BY_STATUS: Readonly<Record<number, new (failure: Failure) => ReevitAPIError>> = {
@@ -195,20 +232,20 @@ export function apiError(
   statusCode: number,
   answer: unknown,
   text: string,
-  headers: { requestId: string | null; retryAfter: number | null },
+  beside: Said,
 ): ReevitAPIError {
   const Kind = BY_STATUS[statusCode] ?? (statusCode >= 500 ? ServerError : InvalidRequestError);
   const said = isObject(answer) && typeof answer.code === 'string' ? answer : null;
   if (said === null) {
     // A proxy's page, say.
-    return new Kind({ statusCode, message: notOurs(statusCode, text), ...headers });
+    return new Kind({ statusCode, message: notOurs(statusCode, text), ...beside });
   }
   return new Kind({
     statusCode,
     message: String(said.message || 'The request failed.'),
     code: said.code,
     details: isObject(said.details) ? said.details : null,
-    ...headers,
+    ...beside,
   });
 }
 

@@ -3,6 +3,7 @@
 export type { Attempt } from './attempts.js';
 export type { ByExternalId, ReadOptions, WriteOptions } from './call.js';
 export { type CallSettings, Reevit, type ReevitOptions, type RequestFields } from './client.js';
+export type { DeliveryHeaders } from './delivery-headers.js';
 export {
   AuthenticationError,
   ConfigurationError,
@@ -13,6 +14,7 @@ export {
   PermissionDeniedError,
   ProviderError,
   RateLimitError,
+  ReevitAbortError,
   ReevitAPIError,
   ReevitConnectionError,
   ReevitError,
@@ -35,10 +37,10 @@ export type * from './resources/sandbox.js';
 export type * from './resources/shared.js';
 export type * from './resources/subscriptions.js';
 export type * from './resources/webhooks.js';
+export type * from './resources/workflows.js';
 export { VERSION } from './version.js';
 export {
   constructEvent,
-  type DeliveryHeaders,
   type RawBody,
   signWebhookPayload,
   type Verification,

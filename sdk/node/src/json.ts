@@ -21,9 +21,34 @@ const STRING_OR_NUMBER = /"[^"\\]*(?:\\.[^"\\]*)*"|-?\d[\d.eE+-]*/g;
 
 const INTEGER = /^-?\d+$/;
 
-/** Raises SyntaxError for what is not JSON. */
+/** Deeper than this is nobody's data: whatever walks it, JSON.stringify for one, would run out of stack. */
+const DEEPEST = 1000;
+
+/** Raises SyntaxError for what is not JSON, or is nested so deep that nothing could be done with it. */
 export function parse(text: string): unknown {
+  if (text.length > 2 * DEEPEST) refuseDeep(text);
   return MAYBE_UNSAFE.test(text) ? parseExactly(text) : JSON.parse(text);
+}
+
+function refuseDeep(text: string): void {
+  let depth = 0;
+  for (let at = 0; at < text.length; at += 1) {
+    const character = text[at];
+    if (character === '"') at = endOfString(text, at);
+    else if (character === ']' || character === '}') depth -= 1;
+    else if ((character === '[' || character === '{') && ++depth > DEEPEST) {
+      throw new SyntaxError(`It is nested more than ${DEEPEST} deep.`);
+    }
+  }
+}
+
+/** The place of the quote that ends the string which begins at `start`; past the text when none does. */
+function endOfString(text: string, start: number): number {
+  for (let at = start + 1; at < text.length; at += 1) {
+    if (text[at] === '\\') at += 1;
+    else if (text[at] === '"') return at;
+  }
+  return text.length;
 }
 
 /**

@@ -8,20 +8,13 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { inspect } from 'node:util';
 
+import { type DeliveryHeaders, type Header, headersOf } from './delivery-headers.js';
 import { WebhookVerificationError } from './errors.js';
 import { isObject, parse } from './json.js';
 import type { Event } from './resources/events.js';
 
 /** The body as it came, before anybody parsed it. */
 export type RawBody = string | Uint8Array | ArrayBuffer;
-
-/** The request's headers, or the value of `X-Reevit-Signature` alone. */
-export type DeliveryHeaders =
-  | string
-  | { get(name: string): string | null }
-  | Record<string, string | readonly string[] | undefined>
-  | null
-  | undefined;
 
 /** How a delivery is verified. */
 export interface Verification {
@@ -49,11 +42,13 @@ export function constructEvent(
   rawBody: RawBody,
   headers: DeliveryHeaders,
   secret: string,
-  verification: Verification = {},
+  verification?: Verification | null,
 ): Event {
   refuseMisuse(rawBody, secret);
   const body = bytesOf(rawBody);
-  if (!isSigned(body, headers, secret)) {
+  const header = headersOf(headers);
+  refuseUnsigned(header);
+  if (!isSigned(body, header, secret)) {
     throw new WebhookVerificationError(
       "The signature does not match the body. Is it this endpoint's secret, and the body as it came, not parsed and " +
         'written again?',
@@ -61,7 +56,7 @@ export function constructEvent(
     );
   }
   const event = parsed(body);
-  refuseOld(event, verification.toleranceSeconds ?? DEFAULT_TOLERANCE_SECONDS, verification.now ?? new Date());
+  refuseOld(event, verification?.toleranceSeconds ?? DEFAULT_TOLERANCE_SECONDS, verification?.now ?? new Date());
   return event;
 }
 
@@ -102,35 +97,28 @@ function bytesOf(body: RawBody): Uint8Array {
   return body instanceof Uint8Array ? body : new Uint8Array(body);
 }
 
-function isSigned(body: Uint8Array, headers: DeliveryHeaders, secret: string): boolean {
-  if (typeof headers === 'string') return verifyWebhookSignature(body, headers, secret);
-  if (!headers) return false;
-  const header = named(headers);
+/** A signature that is not there is another mistake than one that does not fit: the headers went lost on the way. */
+function refuseUnsigned(header: Header): void {
+  if (header('x-reevit-signature') !== null || header('webhook-signature') !== null) return;
+  throw new WebhookVerificationError(
+    'There is no signature: neither X-Reevit-Signature nor webhook-signature is among the headers. Are they those of ' +
+      'the request, all of them, and is it Reevit that sent it?',
+    'invalid_signature',
+  );
+}
+
+function isSigned(body: Uint8Array, header: Header, secret: string): boolean {
   return verifyWebhookSignature(body, header('x-reevit-signature'), secret) || isSignedByStandard(body, header, secret);
 }
 
 /** One of the signatures fits: while a secret is changed there are two. */
-function isSignedByStandard(
-  body: Uint8Array,
-  header: (name: string) => string | null,
-  secret: string,
-): boolean {
+function isSignedByStandard(body: Uint8Array, header: Header, secret: string): boolean {
   const [id, timestamp] = [header('webhook-id'), header('webhook-timestamp')];
   const key = bytesOfBase64(secret.replace(/^whsec_/, ''));
   if (key === null || id === null || timestamp === null) return false;
   const digest = createHmac('sha256', key).update(`${id}.${timestamp}.`).update(body).digest('base64');
   const offered = (header('webhook-signature') ?? '').split(' ');
   return offered.some((signature) => isSame(`v1,${digest}`, signature));
-}
-
-/** A header by its name in lower case. Node's are in lower case already, those of a gateway's event may not be. */
-function named(headers: Exclude<DeliveryHeaders, string | null | undefined>): (name: string) => string | null {
-  if (typeof headers.get === 'function') return (name) => (headers as { get(name: string): string | null }).get(name);
-  const found = new Map<string, string>();
-  for (const [name, value] of Object.entries(headers)) {
-    if (value !== undefined) found.set(name.toLowerCase(), Array.isArray(value) ? value.join(' ') : String(value));
-  }
-  return (name) => found.get(name) ?? null;
 }
 
 /** Null for what is not base64, where Node would make something of it all the same. */
@@ -151,7 +139,8 @@ function parsed(body: Uint8Array): Event {
     found = parse(new TextDecoder('utf-8', { fatal: true }).decode(body));
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    throw new WebhookVerificationError(`The body is not JSON: ${why}`, 'invalid_payload', { cause: error });
+    const told = `The body is not JSON that can be read: ${why}`;
+    throw new WebhookVerificationError(told, 'invalid_payload', { cause: error });
   }
   if (!isObject(found)) throw new WebhookVerificationError('The body is not a JSON object.', 'invalid_payload');
   return found as Event;

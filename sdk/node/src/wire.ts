@@ -1,5 +1,9 @@
 /** One request and its answer, with a limit of time over both: the only file that talks to the network. */
 
+import { inspect } from 'node:util';
+
+import { onAbort } from './aborts.js';
+
 /** `fetch`, or what stands in for it: a test's, or one with a proxy's dispatcher. */
 export type Fetch = (url: string, init: RequestInit) => Promise<Response>;
 
@@ -52,8 +56,7 @@ export async function sent(
   const stopped = new Promise<never>((_, reject) => {
     limit.signal.addEventListener('abort', () => reject(limit.signal.reason), { once: true });
   });
-  const abort = () => limit.abort(signal?.reason);
-  signal?.addEventListener('abort', abort, { once: true });
+  const forget = onAbort(signal, () => limit.abort(signal?.reason));
   const late = () => limit.abort(new DOMException(`no answer within ${timeout} ms`, 'TimeoutError'));
   const timer = timeout > LONGEST_TIMER ? undefined : setTimeout(late, timeout);
   try {
@@ -65,7 +68,7 @@ export async function sent(
     return { kind: LATE.has(code) ? 'late' : 'broken', code, message, error };
   } finally {
     clearTimeout(timer);
-    signal?.removeEventListener('abort', abort);
+    forget();
   }
 }
 
@@ -84,27 +87,25 @@ function inBytes(value: string): string {
 }
 
 /** Node's fetch says only "fetch failed"; why is in the cause, whose message may be empty and whose code is not. */
-function told(error: unknown): { code: string; message: string } {
+export function told(error: unknown): { code: string; message: string } {
   const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
-  if (!(cause instanceof Error)) return { code: 'error', message: String(cause) };
+  if (!(cause instanceof Error)) return { code: 'error', message: typeof cause === 'string' ? cause : inspect(cause) };
   // The ports of other services, to which fetch does not go; that has no code.
   if (cause.message === 'bad port') return { code: 'BAD_PORT', message: cause.message };
   const code = 'code' in cause && typeof cause.code === 'string' ? cause.code : cause.name;
   return { code, message: cause.message || code };
 }
 
-/** Waits; raises `signal.reason` when that is aborted meanwhile. */
-export function pause(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
-  return new Promise((resolve, reject) => {
+/** Waits, but no longer than until the signal is aborted. */
+export async function pause(milliseconds: number, signal: AbortSignal | undefined): Promise<void> {
+  if (signal?.aborted) return;
+  await new Promise<void>((resolve) => {
     const stop = () => {
       clearTimeout(timer);
-      reject(signal?.reason);
-    };
-    const timer = setTimeout(() => {
-      signal?.removeEventListener('abort', stop);
+      forget();
       resolve();
-    }, milliseconds);
-    if (signal?.aborted) stop();
-    else signal?.addEventListener('abort', stop, { once: true });
+    };
+    const timer = setTimeout(stop, milliseconds);
+    const forget = onAbort(signal, stop);
   });
 }

@@ -211,6 +211,26 @@ test('onAttempt is told of every try, and no secret', async () => {
   assert.ok(!/abc\.def|private/.test(inspect(told)));
 });
 
+test('an onAttempt that fails takes no answer away: it is a warning', async () => {
+  /** @type {Error[]} */
+  const warnings = [];
+  const warned = (/** @type {Error} */ warning) => void warnings.push(warning);
+  process.on('warning', warned);
+  const fails = () => {
+    throw new Error('no metrics');
+  };
+  const failsLater = async () => fails();
+  for (const onAttempt of [fails, failsLater]) {
+    const { client } = answering(refused(503, 'unavailable'), { id: 'pay_1' });
+    const paid = await client({ onAttempt }).payments.create({ amount: 1, currency: 'GHS' });
+    assert.equal(paid.id, 'pay_1');
+  }
+  await new Promise((resolve) => setImmediate(resolve)); // warnings come a tick later
+  process.off('warning', warned);
+  assert.deepEqual(warnings.map(({ name }) => name), Array(4).fill('ReevitWarning'));
+  for (const { message } of warnings) assert.match(message, /^onAttempt threw Error: no metrics/);
+});
+
 test('tries are printed when NODE_DEBUG asks for it, without secrets', () => {
   const program = `import { Reevit } from '@reevit/node';
     const fetch = async () => new Response('{}', { headers: { 'X-Request-Id': 'req_1' } });
@@ -255,6 +275,51 @@ test('an id that is none is refused before it is sent', async () => {
   }
   assert.ok((await rejection(reevit.customers.removeTag('cus_1', '..'))) instanceof TypeError);
   assert.equal(requests.length, 0);
+});
+
+test('a whole customer, or anything else that is more than its external_id, does not name a customer', async () => {
+  const { reevit, requests } = answering({});
+  const whole = { id: 'cus_1', external_id: 'usr_1' };
+  const others = [{}, { id: 'cus_1' }, whole, { external_id: 'usr_1', mode: undefined }];
+  for (const customer of others) {
+    const error = await rejection(reevit.customers.delete(/** @type {any} */ (customer)));
+    assert.ok(error instanceof TypeError);
+    const said = "Give the customer's id, customer.id, or { external_id: … }; not the whole object.";
+    assert.equal(error.message, said);
+  }
+  assert.equal(requests.length, 0);
+  await reevit.customers.get({ external_id: 'usr_1' });
+  assert.equal(requests[0]?.path, '/v1/customers/external/usr_1');
+});
+
+test('an idempotency key that is empty is refused, and one that is undefined is made', async () => {
+  const { reevit, requests } = answering({}, {});
+  for (const idempotencyKey of ['', ' ', null]) {
+    const options = /** @type {any} */ ({ idempotencyKey });
+    const asked = { headers: /** @type {any} */ ({ 'idempotency-key': idempotencyKey }) };
+    const calls = [
+      reevit.payments.refund('pay_1', {}, options),
+      reevit.request('POST', '/v1/things', options),
+      reevit.request('POST', '/v1/things', asked),
+    ];
+    for (const call of calls) {
+      const error = await rejection(call);
+      assert.ok(error instanceof TypeError);
+      assert.match(error.message, /^An idempotency key cannot be .*Is the variable set\?$/);
+    }
+  }
+  assert.equal(requests.length, 0);
+  await reevit.payments.refund('pay_1', {}, { idempotencyKey: undefined });
+  await reevit.request('POST', '/v1/things', { headers: /** @type {any} */ ({ 'Idempotency-Key': undefined }) });
+  for (const { headers } of requests) assert.match(String(headers.get('Idempotency-Key')), /^[0-9a-f-]{36}$/);
+});
+
+test('without other options it is the same client again', async () => {
+  const { reevit, requests } = answering({}, {});
+  await reevit.withOptions().customers.get('cus_1');
+  await reevit.withOptions(/** @type {any} */ (null)).customers.get('cus_1');
+  assert.deepEqual(requests.map(({ headers }) => headers.get('X-Reevit-Key')), [KEY, KEY]);
+  assert.throws(() => reevit.withOptions(/** @type {any} */ (5)), TypeError);
 });
 
 test('a policy is deleted by the name of its plan, in either way', async () => {

@@ -70,6 +70,19 @@ test('JSON that is no object is not a customer', async () => {
   }
 });
 
+const ENDLESS = [['lists', '[', ']'], ['objects', '{"a":', '}'], ['sums', '[9007199254740993,', ']']];
+for (const [kind, opening, closing] of ENDLESS) {
+  test(`an answer with ${kind} without end is unexpected, whatever its status`, async () => {
+    for (const depth of [1001, 100_000]) {
+      const text = `{"code": "x", "a": ${String(opening).repeat(depth)}1${String(closing).repeat(depth)}}`;
+      const error = await rejection(answering(new Response(text)).reevit.customers.get('cus_1'));
+      assert.ok(error instanceof UnexpectedAnswer);
+      const refusal = await rejection(answering(new Response(text, { status: 404 })).reevit.customers.get('cus_1'));
+      assert.deepEqual([refusal.name, refusal.code], ['NotFoundError', 'api_error']);
+    }
+  });
+}
+
 test('a redirect is an unexpected answer that says where to', async () => {
   const answer = new Response(null, { status: 307, headers: { Location: 'https://reevit.example/v1/' } });
   const { reevit, requests } = answering(answer);
@@ -101,6 +114,26 @@ test('a write whose connection broke may have happened, and its key is at hand',
   const error = await rejection(call);
   assert.match(error.message, /broke before its answer \(other side closed\)\. It may have happened/);
   assert.equal(error.idempotencyKey, 'a');
+});
+
+test('whatever a write is answered, the error has its key; that of a read has none', async () => {
+  const page = () => new Response('<html>', { status: 200 });
+  const away = () => new Response(null, { status: 307, headers: { Location: 'https://elsewhere.example' } });
+  const proxy = () => new Response('<html>', { status: 502 });
+  const answers = [page, away, proxy, ...[400, 404, 409, 429, 500, 503].map((status) => () => refused(status, 'x'))];
+  for (const answer of answers) {
+    const { client } = answering(answer(), answer(), answer());
+    const paid = { amount: 1, currency: 'GHS' };
+    const error = await rejection(client(noRetries).payments.create(paid, { idempotencyKey: 'order-1' }));
+    assert.equal(error.idempotencyKey, 'order-1', error.name);
+    assert.match((await rejection(client(noRetries).payments.create(paid))).idempotencyKey, /^[0-9a-f-]{36}$/);
+    assert.equal((await rejection(client(noRetries).customers.get('cus_1'))).idempotencyKey, null, error.name);
+  }
+});
+
+test('an unexpected answer has what else can be known of it', async () => {
+  const answer = new Response('<html>', { headers: { 'X-Request-Id': 'req_1' } });
+  assert.equal((await rejection(answering(answer).reevit.customers.get('cus_1'))).requestId, 'req_1');
 });
 
 test('a read that broke has no key, and no warning', async () => {
@@ -137,9 +170,9 @@ test('every error is exported, by its own name', () => {
   /** @type {any[]} */
   const exported = Object.values(reevit);
   const kinds = exported.filter((value) => value.prototype instanceof Error);
-  assert.equal(kinds.length, 17);
+  assert.equal(kinds.length, 18);
   for (const kind of kinds) {
-    assert.equal(kind.prototype.name, kind.name);
+    assert.equal(kind.prototype.name, kind === reevit.ReevitAbortError ? 'AbortError' : kind.name);
     assert.ok(kind === ReevitError || kind.prototype instanceof ReevitError);
   }
 });

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { getEventListeners, once } from 'node:events';
 import { test } from 'node:test';
 
-import { Reevit, ReevitConnectionError, ReevitTimeoutError } from '@reevit/node';
+import { Reevit, ReevitAbortError, ReevitConnectionError, ReevitTimeoutError } from '@reevit/node';
 
 import { KEY, rejection } from './answers.mjs';
 import * as flaky from './flaky.mjs';
@@ -157,9 +157,30 @@ test('a call that is aborted ends with the reason, and its connection is closed'
     const call = rejection(reevit.payments.create(PAID, { signal: controller.signal }));
     while (requests.length === 0) await new Promise((resolve) => setImmediate(resolve));
     controller.abort();
-    assert.equal((await call).name, 'AbortError');
+    const error = await call;
+    assert.ok(error instanceof ReevitAbortError && error instanceof ReevitConnectionError);
+    assert.deepEqual([error.name, error.cause], ['AbortError', controller.signal.reason]);
+    assert.match(error.message, /^The call was aborted by its signal \(.*aborted\)\. It may have happened/);
     await closed(connections);
     assert.equal(requests.length, 1);
+  }));
+
+test('a write that was aborted is asked for again with the key of the error, and is done once', () =>
+  withShop([flaky.neverAnswers], async ({ payments }, reevit) => {
+    const controller = new AbortController();
+    const call = rejection(reevit.payments.create(PAID, { signal: controller.signal }));
+    while (payments.size === 0) await new Promise((resolve) => setImmediate(resolve));
+    controller.abort();
+    const again = await reevit.payments.create(PAID, { idempotencyKey: (await call).idempotencyKey });
+    assert.equal(again.id, 'pay_1');
+    assert.equal(payments.size, 1);
+  }));
+
+test('what is aborted by a signal of time has that reason as its cause', () =>
+  withShop([flaky.neverAnswers], async (_, reevit) => {
+    const signal = AbortSignal.timeout(20);
+    const error = await rejection(reevit.payments.create(PAID, { signal }));
+    assert.deepEqual([error.name, error.cause.name], ['AbortError', 'TimeoutError']);
   }));
 
 test('a call that is aborted while its answer drips ends with the reason', () =>
@@ -167,8 +188,23 @@ test('a call that is aborted while its answer drips ends with the reason', () =>
     const controller = new AbortController();
     const call = rejection(reevit.payments.create(PAID, { signal: controller.signal }));
     while (payments.size === 0) await new Promise((resolve) => setImmediate(resolve));
-    controller.abort(new Error('the shop closes'));
-    assert.equal((await call).message, 'the shop closes');
+    const reason = new Error('the shop closes');
+    controller.abort(reason);
+    const error = await call;
+    assert.equal(error.cause, reason);
+    assert.match(error.message, /^The call was aborted by its signal \(the shop closes\)\./);
+  }));
+
+test('a signal may give anything as its reason', () =>
+  withShop(Array.from({ length: 4 }, () => flaky.neverAnswers), async ({ requests }, reevit) => {
+    for (const [index, reason] of ['closing', 5, null, Object.create(null)].entries()) {
+      const controller = new AbortController();
+      const call = rejection(reevit.payments.create(PAID, { signal: controller.signal }));
+      while (requests.length === index) await new Promise((resolve) => setImmediate(resolve));
+      controller.abort(reason);
+      const error = await call;
+      assert.deepEqual([error.name, error.cause], ['AbortError', reason]);
+    }
   }));
 
 test('a call that is aborted while it waits to be sent again ends at once', () =>
@@ -177,14 +213,18 @@ test('a call that is aborted while it waits to be sent again ends at once', () =
     const onAttempt = () => setImmediate(() => controller.abort());
     const reevit = new Reevit({ apiKey: KEY, baseUrl: shop.baseUrl, onAttempt }); // it waits in earnest
     const error = await rejection(reevit.customers.get('cus_1', { signal: controller.signal }));
-    assert.equal(error.name, 'AbortError');
+    assert.deepEqual([error.name, error.idempotencyKey], ['AbortError', null]);
     assert.equal(shop.requests.length, 1);
   }));
 
 test('a signal that is aborted already sends nothing', () =>
   withShop([], async ({ requests }, reevit) => {
-    const error = await rejection(reevit.payments.list({}, { signal: AbortSignal.abort() }));
-    assert.equal(error.name, 'AbortError');
+    const signal = AbortSignal.abort();
+    for (const call of [reevit.payments.list({}, { signal }), reevit.payments.create(PAID, { signal })]) {
+      const error = await rejection(call);
+      assert.equal(error.name, 'AbortError');
+      assert.match(error.message, /before it was sent \(.*\)\.$/);
+    }
     assert.equal(requests.length, 0);
   }));
 
@@ -198,6 +238,39 @@ test('a call that is over keeps no listener on its signal, and no timer that kee
     for (let round = 0; round < 20; round += 1) await reevit.payments.create(PAID, { signal });
     assert.equal(getEventListeners(signal, 'abort').length, 0);
     assert.ok(timers() <= before + 1, `${timers()} timers, of ${before}`); // one may be fetch's own
+  }));
+
+test('many calls at once on one signal are not taken for a leak, and all end with it', async () => {
+  /** @type {Error[]} */
+  const warnings = [];
+  const warned = (/** @type {Error} */ warning) => void warnings.push(warning);
+  process.on('warning', warned);
+  const troubles = [...Array.from({ length: 30 }, () => flaky.neverAnswers), () => controller.abort()];
+  const controller = new AbortController();
+  const { signal } = controller;
+  await withShop(troubles, async (_, reevit) => {
+    const calls = Array.from({ length: 31 }, () => rejection(reevit.payments.create(PAID, { signal })));
+    assert.equal(getEventListeners(signal, 'abort').length, 1);
+    const errors = await Promise.all(calls);
+    assert.ok(errors.every(({ name }) => name === 'AbortError'));
+    assert.equal(new Set(errors.map(({ idempotencyKey }) => idempotencyKey)).size, 31);
+    assert.equal(getEventListeners(signal, 'abort').length, 0);
+  });
+  await new Promise((resolve) => setImmediate(resolve)); // warnings come a tick later
+  process.off('warning', warned);
+  assert.deepEqual(warnings, []);
+});
+
+test('a call that ends takes no other call off the signal that they share', () =>
+  withShop([flaky.neverAnswers], async ({ payments }, reevit) => {
+    const controller = new AbortController();
+    const { signal } = controller;
+    const call = rejection(reevit.payments.create(PAID, { signal }));
+    while (payments.size === 0) await new Promise((resolve) => setImmediate(resolve));
+    await reevit.payments.create(PAID, { signal });
+    assert.equal(getEventListeners(signal, 'abort').length, 1);
+    controller.abort();
+    assert.equal((await call).name, 'AbortError');
   }));
 
 test('a timeout longer than a timer can be is no timeout', () =>

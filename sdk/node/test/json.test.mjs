@@ -121,6 +121,13 @@ test('text that looks like a number that is marked stays text', async () => {
   });
 });
 
+test('what is nested deep, but not without end, is read, and brackets in strings are text', async () => {
+  const deep = `${'['.repeat(900)}9007199254740993${']'.repeat(900)}`;
+  assert.deepEqual(await received(deep), exact(deep));
+  const brackets = JSON.stringify(['[{"'.repeat(5000), '\\\\"['.repeat(5000), ...Array(5000).fill([{}])]);
+  assert.deepEqual(await received(brackets), JSON.parse(brackets));
+});
+
 test('a field called __proto__ is a field', async () => {
   const read = /** @type {any} */ (await received('{"__proto__": {"polluted": 9007199254740993}}'));
   assert.deepEqual(Object.keys(read), ['__proto__']);

@@ -104,6 +104,85 @@ test('bytes that are no UTF-8 are refused', () => {
   assert.equal(error.code, 'invalid_payload');
 });
 
+const SIGNATURE = HEADERS['x-reevit-signature'];
+/** @type {Record<string, any>} */
+const shapes = {
+  'variables of CGI': { REQUEST_METHOD: 'POST', HTTP_X_REEVIT_SIGNATURE: SIGNATURE },
+  'the rawHeaders of Node': ['Host', 'shop.example.com', 'X-Reevit-Signature', SIGNATURE],
+  'pairs': [['Host', 'shop.example.com'], ['X-Reevit-Signature', SIGNATURE]],
+  'a Map': new Map([['X-Reevit-Signature', SIGNATURE]]),
+  'a Map that shouts': new Map([['X-REEVIT-SIGNATURE', SIGNATURE]]),
+  'lists of values': { 'X-Reevit-Signature': [SIGNATURE, 'sha256=00'] },
+  'something with get': { get: (/** @type {string} */ name) => (name in HEADERS ? SIGNATURE : null) },
+  'an object without a prototype': Object.assign(Object.create(null), HEADERS),
+};
+for (const [shape, headers] of Object.entries(shapes)) {
+  test(`headers may be ${shape}`, () => {
+    assert.equal(constructEvent(BODY, headers, SECRET, { now: NOW }).id, 'evt_1');
+    assert.equal(refusalOf(() => constructEvent(`${BODY} `, headers, SECRET, { now: NOW })).code, 'invalid_signature');
+  });
+}
+
+test('of headers that came twice the first is taken', () => {
+  const [good, bad] = ['x-reevit-signature', 'X-Reevit-Signature'];
+  const twice = new Headers(HEADERS);
+  twice.append('x-reevit-signature', 'sha256=00');
+  const joined = { [good]: `${SIGNATURE}, sha256=00` }; // as Node joins them
+  for (const headers of [twice, joined, { [good]: SIGNATURE, [bad]: '' }, [good, SIGNATURE, bad, 'sha256=00']]) {
+    assert.equal(constructEvent(BODY, headers, SECRET, { now: NOW }).id, 'evt_1');
+  }
+  const worse = [[good, 'sha256=00'], [bad, SIGNATURE]].map(([name, value]) => [String(name), String(value)]);
+  const wrong = /** @type {[string, string][]} */ (worse);
+  assert.equal(refusalOf(() => constructEvent(BODY, wrong, SECRET, { now: NOW })).code, 'invalid_signature');
+});
+
+test('Standard Webhooks headers that came twice are each taken once, with all their signatures', () => {
+  const twoSecrets = 'while a secret is rotated, who has the new one takes it too';
+  const found = read('webhooks.json').find((/** @type {any} */ { name }) => name === twoSecrets);
+  const names = Object.entries(found.headers).filter(([name]) => name.startsWith('webhook-'));
+  const headers = new Headers();
+  for (const [name, value] of [...names, ...names]) headers.append(name, String(value));
+  assert.deepEqual(constructEvent(found.body, headers, found.secret, { now: new Date(found.now) }), found.event);
+});
+
+test('a request that is given instead of its headers is told', () => {
+  const request = new Request('https://shop.example.com', { headers: HEADERS });
+  for (const given of [request, { headers: HEADERS, body: BODY }]) {
+    const error = refusalOf(() => constructEvent(BODY, /** @type {any} */ (given), SECRET, { now: NOW }));
+    assert.equal(error.code, 'invalid_signature');
+    assert.match(error.message, /Give its headers: request\.headers\.$/);
+  }
+});
+
+test('headers without a signature are told from a signature that does not fit', () => {
+  const without = [null, '', {}, [], new Map(), { 'content-type': 'application/json' }, { 'x-reevit-signature': '' }];
+  for (const headers of without) {
+    const error = refusalOf(() => constructEvent(BODY, headers, SECRET, { now: NOW }));
+    assert.equal(error.code, 'invalid_signature');
+    assert.match(error.message, /^There is no signature: /);
+  }
+  const wrong = { 'x-reevit-signature': 'sha256=00' };
+  const error = refusalOf(() => constructEvent(BODY, wrong, SECRET, { now: NOW }));
+  assert.match(error.message, /^The signature does not match the body/);
+});
+
+test('how it is verified may be null, for nothing said', () => {
+  const body = BODY.replace('2027-01-05T11:00:00Z', new Date().toISOString());
+  assert.equal(constructEvent(body, signWebhookPayload(body, SECRET), SECRET, null).id, 'evt_1');
+});
+
+const ENDLESS = [['lists', '[', ']'], ['objects', '{"a":', '}'], ['sums', '[9007199254740993,', ']']];
+for (const [kind, opening, closing] of ENDLESS) {
+  test(`a signed body with ${kind} without end is no payload`, () => {
+    for (const depth of [1001, 100_000]) {
+      const deep = `${String(opening).repeat(depth)}1${String(closing).repeat(depth)}`;
+      const body = BODY.replace('{}', deep);
+      const error = refusalOf(() => constructEvent(body, signWebhookPayload(body, SECRET), SECRET, { now: NOW }));
+      assert.equal(error.code, 'invalid_payload');
+    }
+  });
+}
+
 test('a delivery is compared with the time of now, unless said', () => {
   const body = BODY.replace('2027-01-05T11:00:00Z', new Date().toISOString());
   assert.equal(constructEvent(body, signWebhookPayload(body, SECRET), SECRET).id, 'evt_1');

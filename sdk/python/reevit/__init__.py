@@ -30,6 +30,7 @@ from reevit.resources.events import Event
 from reevit.resources.invoices import Invoice
 from reevit.resources.payments import Payment, Refund
 from reevit.resources.subscriptions import Subscription
+from reevit.resources.workflows import Template
 from reevit.webhooks import (
     construct_event,
     sign_webhook_payload,
@@ -64,6 +65,7 @@ __all__ = [
     "Refund",
     "ServerError",
     "Subscription",
+    "Template",
     "UnavailableError",
     "UnexpectedAnswer",
     "UnprocessableError",

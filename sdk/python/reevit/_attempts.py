@@ -6,7 +6,10 @@ came back. `Reevit` and `AsyncReevit` each do the sending and the waiting in the
 
 from __future__ import annotations
 
+import logging
+import math
 import random
+import re
 from collections.abc import Callable, Generator
 from dataclasses import dataclass
 from datetime import datetime, timezone
@@ -17,9 +20,18 @@ from typing import Any, TypeVar
 import httpx
 
 from reevit._call import Call, decoded
-from reevit.errors import ReevitConnectionError, ReevitTimeoutError, UnexpectedAnswer, api_error
+from reevit._model import Model
+from reevit.errors import (
+    ReevitAPIError,
+    ReevitConnectionError,
+    ReevitTimeoutError,
+    UnexpectedAnswer,
+    api_error,
+)
 
 T = TypeVar("T")
+
+_log = logging.getLogger("reevit")
 
 Outcome = httpx.Response | httpx.RequestError
 Steps = Generator[httpx.Request | float, Outcome | None, T]
@@ -28,8 +40,13 @@ RETRIED = {408, 429, *range(500, 600)}
 """Statuses after which the same request may well succeed. None of them leaves a stored answer under its key."""
 
 FIRST_WAIT_SECONDS, LONGEST_WAIT_SECONDS = 0.5, 8.0
+MOST_DOUBLINGS = 10
+"""The longest pause is reached long before. Without a bound, the thousandth try is beyond what a float can hold."""
+
 LONGEST_RETRY_AFTER_SECONDS = 60.0
 """A server that asks for more patience than this is not waited for: the caller is told, with `retry_after`."""
+
+_SECONDS = re.compile(r"[0-9]+(\.[0-9]+)?")
 
 # What cannot be mended by sending it again: the request itself, or the address, is wrong.
 _HOPELESS = (httpx.UnsupportedProtocol, httpx.LocalProtocolError)
@@ -70,15 +87,30 @@ def attempts(
         outcome = yield request
         assert outcome is not None
         wait = _wait(outcome, number) if number <= max_retries else None
-        observe(_attempt(call, request, outcome, number, monotonic() - started, wait))
+        _tell(observe, _attempt(call, request, outcome, number, monotonic() - started, wait))
         if wait is None:
             return _result(call, request, outcome)
         yield wait
 
 
+def _tell(observe: Callable[[Attempt], None], attempt: Attempt) -> None:
+    try:
+        observe(attempt)
+    except Exception:  # noqa: BLE001 - somebody else's code; the payment may be made by now, and its answer is here
+        _log.warning("on_attempt failed; the call goes on.", exc_info=True)
+
+
 def _result(call: Call[T], request: httpx.Request, outcome: Outcome) -> T:
     if isinstance(outcome, httpx.RequestError):
         raise _no_answer(request, outcome) from outcome
+    try:
+        return _answer(call, outcome)
+    except ReevitAPIError as error:
+        error.idempotency_key = request.headers.get("Idempotency-Key")
+        raise
+
+
+def _answer(call: Call[T], outcome: httpx.Response) -> T:
     if outcome.is_success:
         return _read(call, outcome)
     if outcome.status_code < 400:
@@ -100,9 +132,12 @@ def _read(call: Call[T], response: httpx.Response) -> T:
     answer: Any = response.content
     if not call.read_bytes:
         answer = decoded(response.content, response.status_code) if response.content else None
+    # A dict would be made of an empty list or text as well, and of a list of pairs.
+    if isinstance(call.read, type) and issubclass(call.read, Model) and not isinstance(answer, dict):
+        raise UnexpectedAnswer(response.status_code, response.content)
     try:
         return call.read(answer)
-    except (TypeError, ValueError) as error:  # JSON, but not an object where one must be
+    except (TypeError, ValueError) as error:  # bytes that are no text, say
         raise UnexpectedAnswer(response.status_code, response.content) from error
 
 
@@ -126,7 +161,8 @@ def _no_answer(request: httpx.Request, error: httpx.RequestError) -> ReevitConne
 
 def _wait(outcome: Outcome, number: int) -> float | None:
     """Seconds until the next try, or None. Full jitter, so that a crowd of clients does not come back as one."""
-    jitter = random.uniform(0, min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2 ** (number - 1)))  # noqa: S311
+    doublings = min(number - 1, MOST_DOUBLINGS)
+    jitter = random.uniform(0, min(LONGEST_WAIT_SECONDS, FIRST_WAIT_SECONDS * 2**doublings))  # noqa: S311
     if isinstance(outcome, httpx.RequestError):
         return None if isinstance(outcome, _HOPELESS) else jitter
     if outcome.status_code not in RETRIED and not _still_running(outcome):
@@ -143,13 +179,16 @@ def _still_running(response: httpx.Response) -> bool:
 
 
 def _retry_after(response: httpx.Response) -> float | None:
-    """Seconds or a date, https://www.rfc-editor.org/rfc/rfc9110#field.retry-after; None when absent or unreadable."""
+    """Seconds or a date, https://www.rfc-editor.org/rfc/rfc9110#field.retry-after, and decimals, which some proxies
+    send; None when absent or unreadable.
+    """
     value = response.headers.get("Retry-After", "")
-    if value.isdecimal():
-        return float(value)
+    if _SECONDS.fullmatch(value):
+        seconds = float(value)
+        return seconds if math.isfinite(seconds) else None
     try:
         return max(0.0, (parsedate_to_datetime(value) - datetime.now(timezone.utc)).total_seconds())
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
 
 

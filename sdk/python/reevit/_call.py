@@ -14,6 +14,9 @@ from reevit.errors import UnexpectedAnswer
 T = TypeVar("T")
 
 
+_NO_ID = "Give the customer's id, customer.id, or {'external_id': …}; not the whole object."
+
+
 class ByExternalId(TypedDict):
     """A customer named by your own id."""
 
@@ -54,21 +57,33 @@ def path_of(*parts: str) -> str:
     URL parser takes for a step in the path.
     """
     for part in parts:
-        if not isinstance(part, str) or part in {"", ".", ".."}:
+        if checked_id(part) in {".", ".."}:
             raise ValueError(f"An id cannot be {part!r}. Is the variable set?")
     return "/v1/" + "/".join(quote(part, safe="") for part in parts)
 
 
+def checked_id(id: str) -> str:
+    """Raises ValueError for what is no text, or empty."""
+    if not isinstance(id, str) or not id:
+        raise ValueError(f"An id cannot be {id!r}. Is the variable set?")
+    return id
+
+
 def customer_path(customer: str | ByExternalId, *parts: str) -> str:
-    """The address of a customer by Reevit's id, or by the merchant's own: ``{"external_id": "usr_1"}``."""
+    """The address of a customer by Reevit's id, or by the merchant's own: ``{"external_id": "usr_1"}``.
+
+    Raises ValueError for a whole customer: which of its two ids is meant would be a guess.
+    """
     if isinstance(customer, Mapping):
+        if set(customer) != {"external_id"}:
+            raise ValueError(_NO_ID)
         return path_of("customers", "external", customer["external_id"], *parts)
     return path_of("customers", customer, *parts)
 
 
 def body_of(data: Mapping[str, Any] | None, fields: Mapping[str, Any]) -> dict[str, Any]:
     """One mapping, or keywords, or both. Python's keyword `from` is written `from_`."""
-    return {name.rstrip("_"): value for name, value in {**(data or {}), **fields}.items()}
+    return {_on_the_wire(name): value for name, value in {**(data or {}), **fields}.items()}
 
 
 def encoded_body(body: Mapping[str, Any]) -> bytes:
@@ -87,16 +102,33 @@ def encoded_query(query: Mapping[str, Any]) -> list[tuple[str, str | int | float
         elif isinstance(value, list | tuple | set | frozenset):
             pairs += [(name, _text(each)) for each in value if each is not None]
         elif value is not None:
-            pairs.append((name.rstrip("_"), _text(value)))
+            pairs.append((_on_the_wire(name), _text(value)))
     return pairs
 
 
 def decoded(content: bytes, status: int) -> Any:
     """The JSON of an answer. Raises UnexpectedAnswer when it is none: some proxy spoke, or this is another server."""
     try:
-        return json.loads(content)
+        return parsed(content)
     except ValueError:
         raise UnexpectedAnswer(status, content) from None
+
+
+def parsed(content: bytes) -> Any:
+    """Raises ValueError for what is no JSON: Python alone would take NaN for a number, which nobody can send on."""
+    try:
+        return json.loads(content, parse_constant=_refuse_constant)
+    except RecursionError:
+        raise ValueError("It is nested too deeply to be read.") from None
+
+
+def _refuse_constant(name: str) -> Any:
+    raise ValueError(f"{name} is not JSON.")
+
+
+def _on_the_wire(name: str) -> str:
+    """No other name loses its underscore: it may be how a newer server writes it."""
+    return "from" if name == "from_" else name
 
 
 def _text(value: Any) -> str:

@@ -70,6 +70,19 @@ class Model(dict[str, Any]):
         return core_schema.no_info_wrap_validator_function(taken, as_json)
 
 
+def instant_of(told: Any) -> Any:
+    """An aware datetime of its text; what is none, as it came."""
+    try:
+        return _instants().validate_python(told) if isinstance(told, str) else told
+    except ValidationError:
+        return told
+
+
+@cache
+def _instants() -> TypeAdapter[datetime]:
+    return TypeAdapter(datetime)
+
+
 @cache
 def _hints(model: type[Model]) -> dict[str, Any]:
     return get_type_hints(model)

@@ -21,8 +21,21 @@ from reevit._attempts import Attempt, Steps, attempts
 from reevit._call import Call, ListCall, encoded_body, encoded_query
 from reevit._pages import AsyncPages, Page, fetch
 from reevit._resource import Async, Kind, Sync
+from reevit._sending import AsyncPools, send_async, send_sync
+from reevit._settings import (
+    DEFAULT_BASE_URL,
+    WithoutClientSecret,
+    checked_headers,
+    checked_idempotency_key,
+    checked_key,
+    checked_org,
+    checked_path,
+    checked_retries,
+    checked_timeout,
+    checked_url,
+)
 from reevit._version import __version__
-from reevit.errors import ConfigurationError, ReevitAPIError
+from reevit.errors import ReevitAPIError
 from reevit.resources import (
     ApiKeys,
     Customers,
@@ -34,11 +47,11 @@ from reevit.resources import (
     Sandbox,
     Subscriptions,
     Webhooks,
+    Workflows,
 )
 
 __all__ = ["AsyncReevit", "Reevit", "ReevitAPIError", "is_sandbox_key", "mode_from_api_key"]
 
-DEFAULT_BASE_URL = "http://localhost:8000"
 DEFAULT_TIMEOUT = 30.0
 """Seconds."""
 DEFAULT_MAX_RETRIES = 2
@@ -48,6 +61,9 @@ LIVE_KEY_PREFIX, TEST_KEY_PREFIX = "pfk_live_", "pfk_test_"
 _USER_AGENT = f"reevit-python/{__version__} python/{platform.python_version()} httpx/{httpx.__version__}"
 
 _log = logging.getLogger("reevit")
+
+# A payment is confirmed by a secret in the address, and httpx logs addresses.
+logging.getLogger("httpx").addFilter(WithoutClientSecret())
 
 
 def mode_from_api_key(api_key: str) -> str | None:
@@ -83,14 +99,14 @@ class _Client(Generic[Kind]):
         on_attempt: Callable[[Attempt], None] | None,
     ) -> None:
         # What is given and empty is not replaced: an unset variable must not choose another account's key.
-        self._api_key = _checked_key(os.environ.get("REEVIT_API_KEY") if api_key is None else api_key)
-        self.org_id = org_id
-        self.base_url = _checked_url(
+        self._api_key = checked_key(os.environ.get("REEVIT_API_KEY") if api_key is None else api_key)
+        self.org_id = checked_org(org_id)
+        self.base_url = checked_url(
             (os.environ.get("REEVIT_BASE_URL") or DEFAULT_BASE_URL) if base_url is None else base_url
         )
-        self.timeout = timeout
+        self.timeout = checked_timeout(timeout)
         named = {"X-Org-Id": org_id} if org_id else {}
-        self._options = _Options(max_retries, named, on_attempt or _logged)
+        self._options = _Options(checked_retries(max_retries), named, on_attempt or _logged)
         self._bind()
 
     def _bind(self) -> None:
@@ -103,6 +119,7 @@ class _Client(Generic[Kind]):
         self.events: Events[Kind] = Events(self)
         self.webhooks: Webhooks[Kind] = Webhooks(self)
         self.api_keys: ApiKeys[Kind] = ApiKeys(self)
+        self.workflows: Workflows[Kind] = Workflows(self)
         self.sandbox: Sandbox[Kind] = Sandbox(self)
 
     @property
@@ -131,11 +148,11 @@ class _Client(Generic[Kind]):
             },
         )
         if max_retries is not None:
-            options = replace(options, max_retries=max_retries)
+            options = replace(options, max_retries=checked_retries(max_retries))
         other = copy.copy(self)
         other._options = options  # noqa: SLF001
         if timeout is not None:
-            other.timeout = timeout
+            other.timeout = checked_timeout(timeout)
         other._bind()  # noqa: SLF001
         return other
 
@@ -161,11 +178,9 @@ class _Client(Generic[Kind]):
 
         A write gets an idempotency key, and is retried, like any; your own is the header ``Idempotency-Key``.
         """
-        if not path.startswith("/"):  # it would go on with the host's name, and the key to another host
-            raise ValueError(f"A path starts with a slash, as /v1/customers does; this is {path!r}.")
-        path, _, query = path.partition("?")
+        path, _, query = checked_path(path).partition("?")
         said = dict(headers or {})
-        keys = [said.pop(name) for name in list(said) if name.lower() == "idempotency-key"]
+        keys = [said.pop(name) for name in list(said) if str(name).lower() == "idempotency-key"]
         client = self.with_options(timeout=timeout)
         client._options = replace(client._options, headers={**client._options.headers, **said})  # noqa: SLF001
         call = Call(
@@ -180,22 +195,23 @@ class _Client(Generic[Kind]):
 
     def _steps(self, http: httpx.Client | httpx.AsyncClient, call: Call[Any]) -> Steps[Any]:
         options = self._options
-        headers = _checked_headers(options.headers)
+        headers = checked_headers(options.headers)
         content = None
         if call.body is not None:
             content = encoded_body(call.body)
             headers["Content-Type"] = "application/json"
         # Kept for all tries of this call: the server answers the later ones from memory.
         if call.method != "GET":
-            key = call.idempotency_key or str(uuid.uuid4())
-            headers.update(_checked_headers({"Idempotency-Key": key}))
+            given = call.idempotency_key
+            key = str(uuid.uuid4()) if given is None else checked_idempotency_key(given)
+            headers.update(checked_headers({"Idempotency-Key": key}))
         request = http.build_request(
             call.method,
             self.base_url + call.path,
             params=encoded_query(call.query) or None,
             headers=headers,
             content=content,
-            timeout=self.timeout,
+            timeout=checked_timeout(self.timeout),  # it may have been set since
         )
         return attempts(call, request, max_retries=options.max_retries, observe=options.observe)
 
@@ -219,7 +235,8 @@ class Reevit(_Client[Sync]):
     """The API of Reevit Customers; its calls return what they ask for. Safe to share between threads.
 
     `api_key` defaults to ``REEVIT_API_KEY``, `base_url` to ``REEVIT_BASE_URL`` or ``http://localhost:8000``.
-    `timeout` is in seconds (an `httpx.Timeout` says more). `max_retries` is how often a call is sent again when the
+    `timeout` is how many seconds one try may take, until its answer is whole; None is no end, and an `httpx.Timeout`
+    is as httpx keeps it, for each step of a try alone. `max_retries` is how often a call is sent again when the
     server could not be reached, was too busy, or broke off; nothing happens twice by it. `on_attempt` is told of
     every try, for metrics; without it they go to the logger "reevit", at DEBUG. `transport` replaces the network.
 
@@ -254,7 +271,7 @@ class Reevit(_Client[Sync]):
                 time.sleep(step)
                 continue
             try:
-                outcome = self._http.send(step)
+                outcome = send_sync(self._http, step, self.timeout)
             except httpx.RequestError as error:
                 outcome = error
 
@@ -273,7 +290,8 @@ class Reevit(_Client[Sync]):
 
 
 class AsyncReevit(_Client[Async]):
-    """The API of Reevit Customers for asyncio and trio: `Reevit`, with ``await`` and ``async for``.
+    """The API of Reevit Customers for asyncio and trio: `Reevit`, with ``await`` and ``async for``. One that is made
+    once may be used in several event loops.
 
     async with AsyncReevit("pfk_test_…") as reevit:
         ada = await reevit.customers.create(external_id="usr_1234", email="ada@example.com")
@@ -293,10 +311,11 @@ class AsyncReevit(_Client[Async]):
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         super().__init__(api_key, org_id, base_url, timeout, max_retries, on_attempt)
-        self._http = httpx.AsyncClient(transport=transport, **self._http_settings())
+        self._pools = AsyncPools(self._http_settings(), transport)
 
     async def send(self, call: Call[Any]) -> Any:
-        steps = self._steps(self._http, call)
+        http = self._pools.here()
+        steps = self._steps(http, call)
         outcome: httpx.Response | httpx.RequestError | None = None
         while True:
             try:
@@ -307,7 +326,7 @@ class AsyncReevit(_Client[Async]):
                 await anyio.sleep(step)
                 continue
             try:
-                outcome = await self._http.send(step)
+                outcome = await send_async(http, step, self.timeout)
             except httpx.RequestError as error:
                 outcome = error
 
@@ -316,45 +335,13 @@ class AsyncReevit(_Client[Async]):
 
     async def aclose(self) -> None:
         """Closes the connections."""
-        await self._http.aclose()
+        await self._pools.aclose()
 
     async def __aenter__(self) -> Self:
         return self
 
     async def __aexit__(self, *_: object) -> None:
         await self.aclose()
-
-
-def _checked_key(api_key: str | None) -> str:
-    if not api_key:
-        raise ConfigurationError("There is no API key: give api_key, or set REEVIT_API_KEY.")
-    if not api_key.isascii() or not api_key.isprintable() or " " in api_key:
-        raise ConfigurationError(
-            "The API key holds a space, a line's end or another character that no key has. "
-            "It looks like pfk_test_….…; was it copied whole, and alone?"
-        )
-    return api_key
-
-
-def _checked_url(base_url: str) -> str:
-    try:
-        url = httpx.URL(base_url)
-    except httpx.InvalidURL as error:
-        raise ConfigurationError(f"base_url {base_url!r} is no address: {error}.") from error
-    if url.scheme not in {"http", "https"} or not url.host or url.query or url.fragment:
-        raise ConfigurationError(
-            f"base_url {base_url!r} is no address of a server: it looks like https://reevit.example, "
-            f"or {DEFAULT_BASE_URL}."
-        )
-    return base_url.rstrip("/")
-
-
-def _checked_headers(headers: Mapping[str, str]) -> httpx.Headers:
-    """As UTF-8, which the server reads: a reason may be given in any language."""
-    for name, value in headers.items():
-        if not value.isprintable():
-            raise ValueError(f"{name} cannot be {value!r}: a header is one line of printable characters.")
-    return httpx.Headers(headers, encoding="utf-8")
 
 
 def _logged(attempt: Attempt) -> None:

@@ -17,11 +17,11 @@
     │   └── UnexpectedAnswer         an answer that is not Reevit's: a proxy's page, a redirect
     ├── ReevitConnectionError        no answer: it was retried already
     │   └── ReevitTimeoutError       none in time
-    ├── ConfigurationError           no API key, or one that cannot be sent
+    ├── ConfigurationError           a setting that is missing or cannot be: no API key, say
     └── WebhookVerificationError     a delivery that cannot be trusted (also a ValueError)
 
-A write that ended in ReevitConnectionError may have happened. Repeat it with the same `idempotency_key`, which is on
-the error, and it will not happen twice.
+After a ReevitConnectionError, a ServerError or an UnexpectedAnswer, a write may have happened. Repeat it with the
+`idempotency_key` that is on the error, and it will not happen twice.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ def _unpickled(kind: type[ReevitError], args: tuple[Any, ...], state: dict[str, 
 
 
 class ConfigurationError(ReevitError):
-    """The client cannot be made as it was asked for."""
+    """The client cannot be made, or set, as it was asked for."""
 
 
 class ReevitConnectionError(ReevitError):
@@ -68,7 +68,7 @@ class ReevitAPIError(ReevitError):
 
     `status_code` and the stable `code` say what it is, `message` what to do about it, `details` more;
     `request_id` is the handle by which the operator finds the request. `retry_after` is in seconds, if the server
-    said when to ask again.
+    said when to ask again. `idempotency_key` is the one that the write carried; None for reads.
     """
 
     def __init__(
@@ -79,6 +79,7 @@ class ReevitAPIError(ReevitError):
         details: Mapping[str, Any] | None = None,
         request_id: str | None = None,
         retry_after: float | None = None,
+        idempotency_key: str | None = None,
     ) -> None:
         super().__init__(message)
         self.status_code = status_code
@@ -87,6 +88,7 @@ class ReevitAPIError(ReevitError):
         self.details = dict(details or {})
         self.request_id = request_id
         self.retry_after = retry_after
+        self.idempotency_key = idempotency_key
 
     @property
     def fields(self) -> list[dict[str, str]]:

@@ -7,17 +7,16 @@ secret as it is written, and those of Standard Webhooks (https://www.standardweb
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import hmac
-import json
 import re
-from collections.abc import Mapping
 from datetime import datetime, timezone
-from typing import Any
+from typing import overload
 
 from pydantic import TypeAdapter, ValidationError
 
+from reevit._call import parsed
+from reevit._headers import Headers, named, text_of
 from reevit.errors import WebhookVerificationError
 from reevit.resources.events import Event
 
@@ -28,25 +27,47 @@ _DATED = re.compile(r"\d{4}-")  # a number of seconds is none of ours
 _instant: TypeAdapter[datetime] = TypeAdapter(datetime)
 
 
+@overload
 def construct_event(
     raw_body: str | bytes,
-    signature: Mapping[str, Any] | str | None,
+    signature: Headers | str | bytes | None,
     secret: str,
     *,
+    tolerance_seconds: int = ...,
+    now: datetime | None = ...,
+) -> Event: ...
+@overload
+def construct_event(
+    raw_body: str | bytes,
+    *,
+    headers: Headers | str | bytes | None,
+    secret: str,
+    tolerance_seconds: int = ...,
+    now: datetime | None = ...,
+) -> Event: ...
+def construct_event(
+    raw_body: str | bytes,
+    signature: Headers | str | bytes | None = None,
+    secret: str = "",
+    *,
+    headers: Headers | str | bytes | None = None,
     tolerance_seconds: int = DEFAULT_TOLERANCE_SECONDS,
     now: datetime | None = None,
 ) -> Event:
     """The event of a delivery that is genuine and fresh.
 
     `raw_body` is the body as it came, bytes or text, before anybody parsed it; `signature` is among the request's
-    headers, so give them all (or the value of ``X-Reevit-Signature`` alone); `secret` is the endpoint's ``whsec_…``.
-    Deliveries signed more than `tolerance_seconds` ago, or ahead, are refused: somebody may play an old one again.
+    headers, so give them all, as whatever your framework has (or the value of ``X-Reevit-Signature`` alone); by name,
+    it may be called `headers` as well. `secret` is the endpoint's ``whsec_…``. Deliveries signed more than
+    `tolerance_seconds` ago, or ahead, are refused: somebody may play an old one again.
 
     Raises WebhookVerificationError; answer 400 then, and Reevit tries again later.
     """
-    _refuse_misuse(raw_body, secret)
-    body = raw_body.encode() if isinstance(raw_body, str) else bytes(raw_body)
-    if not _is_signed(body, signature, secret):
+    if signature is not None and headers is not None:
+        raise TypeError("construct_event takes `signature` or `headers`: they are two names of one thing.")
+    body = _body(raw_body)
+    _refuse_secret(secret)
+    if not _is_signed(body, signature if headers is None else headers, secret):
         raise WebhookVerificationError(
             "The signature does not match the body. Is it this endpoint's secret, and the body as it came, not "
             "parsed and written again?",
@@ -67,7 +88,8 @@ def verify_webhook_signature(payload: str | bytes, signature: str | None, secret
     """Whether ``X-Reevit-Signature`` fits the body; how old it is, is not looked at."""
     if not signature or not secret:
         return False
-    return hmac.compare_digest(sign_webhook_payload(payload, secret).encode(), signature.encode())
+    offered = signature.encode(errors="replace")
+    return hmac.compare_digest(sign_webhook_payload(payload, secret).encode(), offered)
 
 
 def verify_webhook_signature_with_tolerance(
@@ -86,48 +108,78 @@ def verify_webhook_signature_with_tolerance(
     return True
 
 
-def _refuse_misuse(raw_body: object, secret: object) -> None:
-    if not isinstance(raw_body, str | bytes | bytearray | memoryview):
+def _body(raw_body: object) -> bytes:
+    if isinstance(raw_body, str):
+        try:
+            return raw_body.encode()
+        except UnicodeEncodeError as error:
+            raise WebhookVerificationError(
+                "The body is text that was decoded as something else than UTF-8: it holds half a character. Give the "
+                "bytes as they came.",
+                "invalid_payload",
+            ) from error
+    if not isinstance(raw_body, bytes | bytearray | memoryview):
         raise WebhookVerificationError(
             f"The body must be the bytes as they came, not a parsed {type(raw_body).__name__}: the signature "
             "is of the bytes. Take request.get_data() in Flask, await request.body() in FastAPI, request.body in "
             "Django.",
             "invalid_payload",
         )
-    if not isinstance(secret, str) or not secret.strip():
-        raise WebhookVerificationError(
-            "The signing secret is empty, so nothing can be verified: it is the endpoint's `signing_secret`, whsec_…",
-            "missing_secret",
+    return bytes(raw_body)
+
+
+def _refuse_secret(secret: object) -> None:
+    if secret is not None and not isinstance(secret, str):
+        told = (
+            f"The signing secret must be text, not {type(secret).__name__}: `signing_secret` as it was shown."
         )
+    elif not secret or not secret.strip():
+        told = "The signing secret is empty, so nothing is verified: it is the endpoint's `signing_secret`, whsec_…"
+    elif any("\ud800" <= character <= "\udfff" for character in secret):
+        told = "The signing secret is text that was decoded wrongly: it holds half a character."
+    else:
+        return
+    raise WebhookVerificationError(told, "missing_secret")
 
 
-def _is_signed(body: bytes, headers: Mapping[str, Any] | str | None, secret: str) -> bool:
-    if headers is None or isinstance(headers, str):
-        return verify_webhook_signature(body, headers, secret)
-    named = {str(name).lower().replace("_", "-"): str(value) for name, value in headers.items()}
-    if verify_webhook_signature(body, named.get("x-reevit-signature"), secret):
+def _is_signed(body: bytes, headers: object, secret: str) -> bool:
+    """Raises WebhookVerificationError when there is no signature to look at."""
+    if headers is None or isinstance(headers, str | bytes):
+        found = {"x-reevit-signature": [text_of(headers or "")]}
+    else:
+        try:
+            found = named(headers)
+        except TypeError as error:
+            raise WebhookVerificationError(str(error), "invalid_signature") from error
+    if not any(found.get("x-reevit-signature", [])) and not any(found.get("webhook-signature", [])):
+        raise WebhookVerificationError(
+            "The delivery has no signature, neither X-Reevit-Signature nor webhook-signature. Are these the headers "
+            "of the request, and did a proxy take some away?",
+            "invalid_signature",
+        )
+    if any(verify_webhook_signature(body, each, secret) for each in found.get("x-reevit-signature", [])):
         return True
-    return _is_signed_by_standard(body, named, secret)
+    return _is_signed_by_standard(body, found, secret)
 
 
-def _is_signed_by_standard(body: bytes, headers: Mapping[str, str], secret: str) -> bool:
+def _is_signed_by_standard(body: bytes, headers: dict[str, list[str]], secret: str) -> bool:
     """One of the signatures fits: while a secret is changed there are two."""
-    parts = (headers.get("webhook-id"), headers.get("webhook-timestamp"))
+    parts = [headers.get(name, [""])[0] for name in ("webhook-id", "webhook-timestamp")]
     try:
         key = base64.b64decode(secret.removeprefix("whsec_"), validate=True)
-    except binascii.Error:
+    except ValueError:
         return False
-    if not key or None in parts:
+    if not key or not all(parts):
         return False
-    signed = b".".join([*(str(part).encode() for part in parts), body])
+    signed = b".".join([*(part.encode(errors="replace") for part in parts), body])
     expected = b"v1," + base64.b64encode(hmac.new(key, signed, hashlib.sha256).digest())
-    offered = headers.get("webhook-signature", "").split(" ")
-    return any(hmac.compare_digest(expected, signature.encode()) for signature in offered)
+    offered = " ".join(headers.get("webhook-signature", [])).split(" ")
+    return any(hmac.compare_digest(expected, each.encode(errors="replace")) for each in offered)
 
 
 def _parsed(body: bytes) -> Event:
     try:
-        found = json.loads(body)
+        found = parsed(body)
     except ValueError as error:
         raise WebhookVerificationError(f"The body is not JSON: {error}", "invalid_payload") from error
     if not isinstance(found, dict):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import select
 import socket
 import struct
 import threading
@@ -139,6 +140,17 @@ def drips(exchange: Exchange) -> None:
     exchange.connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     for byte in exchange.answer():
         exchange.send(bytes([byte]))
+
+
+def drips_for_ever(exchange: Exchange) -> None:
+    """The headers, and then a byte at a time of a body that does not end, until who asks has gone."""
+    exchange.answer()
+    exchange.send(
+        b"HTTP/1.1 201 Created\r\nContent-Type: application/json\r\nContent-Length: 999999999\r\n\r\n"
+    )
+    while not select.select([exchange.connection], [], [], 0.01)[0]:
+        exchange.send(b" ")
+    exchange.hang_up()
 
 
 def stalls(exchange: Exchange) -> None:

@@ -109,12 +109,63 @@ def test_a_redirect_is_not_followed_with_the_key():
     assert "elsewhere.example" in str(error)
 
 
-@pytest.mark.parametrize("told", ["cus_1", 5, [1], True], ids=repr)
+@pytest.mark.parametrize("told", ["cus_1", "", 5, [1], [], [["id", "cus_1"]], True], ids=repr)
 def test_json_that_is_no_object_is_not_a_customer(told: Any):
     wire = Answers(httpx.Response(200, json=told))
     with pytest.raises(UnexpectedAnswer) as raised:
         Reevit(KEY, transport=wire).customers.get("cus_1")
     assert (raised.value.status_code, raised.value.code) == (200, "unexpected_response_shape")
+
+
+DEEP = 100_000
+NO_JSON = {
+    "no number": b'{"id": "cus_1", "total_spent": NaN}',
+    "endless": b'{"id": "cus_1", "total_spent": -Infinity}',
+    "too deep": b'{"id":' + b"[" * DEEP + b"]" * DEEP + b"}",
+    "cut": b'{"id": "cus_',
+    "no text": b"\xff\xfe\xff",
+}
+
+
+@pytest.mark.parametrize("content", NO_JSON.values(), ids=NO_JSON)
+def test_what_is_no_json_is_an_unexpected_answer_with_the_key_of_the_write(content: bytes):
+    error = raised_by(httpx.Response(200, content=content), method="POST")
+    assert isinstance(error, UnexpectedAnswer)
+    assert error.idempotency_key
+
+
+@pytest.mark.parametrize("content", NO_JSON.values(), ids=NO_JSON)
+def test_a_refusal_that_is_no_json_keeps_its_class(content: bytes):
+    assert type(raised_by(httpx.Response(404, content=content))) is NotFoundError
+
+
+ENDS = {
+    "a fault of the server": [httpx.Response(500)] * 2,
+    "busy": [refusal(503, "unavailable")] * 2,
+    "a page of a proxy": [httpx.Response(200, text="<html>")],
+    "a redirect": [httpx.Response(302)],
+    "still running": [refusal(409, "idempotency_key_in_use")] * 2,
+    "a refusal": [refusal(422, "refund_too_large")],
+    "a fault in the request": [httpx.Response(400, text="Bad Request")],
+}
+
+
+@pytest.mark.parametrize("answers", ENDS.values(), ids=ENDS)
+def test_every_error_of_a_write_has_the_key_that_was_sent_and_of_a_read_none(answers: list[httpx.Response]):
+    wire = Answers(*answers)
+    client = Reevit(KEY, transport=wire, max_retries=len(answers) - 1)
+    with without_waiting(), pytest.raises(ReevitAPIError) as raised:
+        client.payments.create(amount=1, currency="GHS")
+    assert {request.headers["Idempotency-Key"] for request in wire.requests} == {raised.value.idempotency_key}
+    read = raised_by(*answers)
+    assert isinstance(read, ReevitAPIError)
+    assert read.idempotency_key is None
+
+
+def test_a_list_of_something_else_has_no_key():
+    with pytest.raises(UnexpectedAnswer) as raised:
+        Reevit(KEY, transport=Answers({"status": "ok"})).payments.list()
+    assert raised.value.idempotency_key is None
 
 
 def test_an_empty_answer_is_not_a_customer():
@@ -179,7 +230,7 @@ def test_what_cannot_be_sent_is_tried_once_only():
 
 EVERY_ERROR = [
     *(
-        kind(429, "Wait.", "rate_limited", {"limit": 5}, "req_1", 3.5)
+        kind(429, "Wait.", "rate_limited", {"limit": 5}, "req_1", 3.5, "order-1")
         for name in reevit.__all__
         if isinstance(kind := getattr(reevit, name), type)
         and issubclass(kind, ReevitAPIError)

@@ -63,6 +63,7 @@ TO_ANNOTATE = {
     "Payment",
     "Refund",
     "Subscription",
+    "Template",
 }
 
 DEPENDENCIES = {"httpx", "pydantic"}

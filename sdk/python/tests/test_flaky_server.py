@@ -123,6 +123,35 @@ def test_a_server_that_never_answers_is_a_timeout_after_the_last_try(pay: Pay):
 
 
 @EVERY_WAY
+def test_a_body_that_never_ends_is_a_timeout_though_each_byte_comes_soon(pay: Pay):
+    told: list[Attempt] = []
+    with (
+        shop(endless=cycle([flaky.drips_for_ever])) as seen,
+        without_waiting(),
+        pytest.raises(ReevitTimeoutError, match="in time") as raised,
+    ):
+        pay(seen, timeout=0.3, max_retries=1, on_attempt=told.append)
+    assert [attempt.error for attempt in told] == ["ReadTimeout", "ReadTimeout"]
+    assert seen.tries == [raised.value.idempotency_key] * 2
+    assert len(seen.payments) == 1
+
+
+@EVERY_WAY
+def test_a_payment_is_made_once_when_the_first_answer_never_ends(pay: Pay):
+    with shop(flaky.drips_for_ever) as seen, without_waiting():
+        payment = pay(seen, timeout=0.5, max_retries=10)  # more than needed, for a machine that is slow
+    assert list(seen.payments.values()) == [payment]
+    assert len(set(seen.tries)) == 1
+
+
+@EVERY_WAY
+def test_an_answer_in_many_small_parts_is_whole_when_there_is_time(pay: Pay):
+    with shop(flaky.drips) as seen:
+        payment = pay(seen, timeout=60, max_retries=0)
+    assert list(seen.payments.values()) == [payment]
+
+
+@EVERY_WAY
 def test_a_server_that_is_not_there_is_a_connection_error_and_nothing_happened(pay: Pay):
     with shop() as gone:
         pass

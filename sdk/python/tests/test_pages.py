@@ -6,6 +6,7 @@ import copy
 import gc
 import json
 import pickle
+from datetime import datetime, timezone
 from itertools import islice
 from typing import Any
 
@@ -304,10 +305,23 @@ def test_a_ranking_is_a_list_that_says_what_it_ranks_by():
     top = Reevit(KEY, transport=Answers(answer)).customers.get_top_customers()
     assert [(row.id, row.rank, row.amount) for row in top] == [("c1", 1, 9)]
     assert (top.currency, top.metric, top.period) == ("GHS", "total_spent", None)
-    assert (top.from_at, top.to) == ("2026-01-01T00:00:00Z", "2026-02-01T00:00:00Z")
+    assert top.from_at == datetime(2026, 1, 1, tzinfo=timezone.utc)
+    assert top.to == datetime(2026, 2, 1, tzinfo=timezone.utc)
+    assert (type(top.data), top.data) == (list, answer["customers"])
+    assert pickle.loads(pickle.dumps(top)).to == top.to
 
 
-@pytest.mark.parametrize("answer", [{"status": "ok"}, {"customers": None}, {"customers": ["c1"]}, []])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"status": "ok"},
+        {"customers": None},
+        {"customers": ["c1"]},
+        {"customers": [[]]},
+        {"customers": [""]},
+        [],
+    ],
+)
 def test_an_answer_without_the_ranking_is_not_an_empty_one(answer: Any):
     with pytest.raises(UnexpectedAnswer):
         Reevit(KEY, transport=Answers(answer)).customers.get_top_customers()

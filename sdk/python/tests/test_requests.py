@@ -51,6 +51,23 @@ def test_your_own_idempotency_key_is_the_one_that_is_sent(name: str):
     assert [request.headers.get_list("Idempotency-Key") for request in wire.requests] == [["mine"]] * 2
 
 
+def test_none_for_an_idempotency_key_makes_one():
+    wire = Answers({})
+    Reevit(KEY, transport=wire).request("POST", "/v1/x", headers={"Idempotency-Key": None})  # type: ignore[dict-item]
+    assert len(wire.requests[0].headers["Idempotency-Key"]) == 36
+
+
+@pytest.mark.parametrize("key", ["", " "])
+def test_an_idempotency_key_that_is_empty_is_refused(key: str):
+    wire = Answers()
+    client = Reevit(KEY, transport=wire)
+    with pytest.raises(ValueError, match="cannot be empty"):
+        client.request("POST", "/v1/x", json={}, headers={"Idempotency-Key": key})
+    with pytest.raises(ValueError, match="cannot be empty"):
+        client.payments.create(amount=1, currency="GHS", idempotency_key=key)
+    assert wire.requests == []
+
+
 @pytest.mark.parametrize("method", ["POST", "put", "PATCH", "delete"])
 def test_a_write_gets_an_idempotency_key_of_its_own_that_is_kept_when_it_is_sent_again(method: str):
     wire = Answers(httpx.Response(503), httpx.Response(204))
@@ -86,6 +103,41 @@ def test_a_path_cannot_go_on_with_the_name_of_the_host(path: str):
     with pytest.raises(ValueError, match="starts with a slash"):
         Reevit(KEY, base_url="https://shop.example", transport=wire).request("GET", path)
     assert wire.requests == []
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/v1/customers/../api-keys",
+        "/v1/./customers",
+        "/v1/customers/..",
+        "/v1/customers/.?limit=1",
+        "/v1/customers/%2e%2E/api-keys",
+        "/v1/customers#top",
+        "/v1/customers?tag=#1",
+    ],
+)
+def test_a_path_leads_where_it_reads(path: str):
+    wire = Answers()
+    with pytest.raises(ValueError, match="A path"):
+        Reevit(KEY, transport=wire).request("GET", path)
+    assert wire.requests == []
+
+
+@pytest.mark.parametrize("path", ["/v1/customers/a..b", "/v1/customers/...", "/v1/customers?search=a/../b"])
+def test_dots_that_are_no_steps_are_sent(path: str):
+    wire = Answers({})
+    Reevit(KEY, transport=wire).request("GET", path)
+    assert wire.requests[0].url.path == path.partition("?")[0]
+
+
+def test_only_from_loses_its_underscore():
+    wire = Answers({}, {})
+    client = Reevit(KEY, transport=wire)
+    client.request("GET", "/v1/x", params={"from_": "a", "class_": "b", "x__": "c"})
+    client.payments.create({"from_": "a", "class_": "b"})  # type: ignore[typeddict-unknown-key]
+    assert dict(wire.requests[0].url.params) == {"from": "a", "class_": "b", "x__": "c"}
+    assert json.loads(wire.requests[1].content) == {"from": "a", "class_": "b"}
 
 
 def test_an_argument_that_it_does_not_know_is_an_error_and_not_left_out():

@@ -21,7 +21,7 @@ from typing_extensions import assert_type
 
 from reevit import (
     AsyncPage, AsyncReevit, Attempt, ConflictError, Customer, Event, Page, Payment, RateLimitError, Reevit,
-    ReevitAPIError, ReevitConnectionError, Refund, construct_event,
+    ReevitAPIError, ReevitConnectionError, Refund, Template, construct_event,
 )
 from reevit.resources.customers import CustomerFields, TopCustomers, Totals
 
@@ -74,6 +74,7 @@ def sync() -> None:
         top = reevit.customers.get_top_customers(from_=datetime(2026, 1, 1, tzinfo=timezone.utc))
         assert_type(top, TopCustomers)
         assert_type(top[0].rank, int)
+        assert_type(top.from_at, datetime | None)
         assert_type(reevit.payments.refund("pay_1"), Refund)
         assert_type(reevit.invoices.pdf("inv_1"), bytes)
         assert_type(reevit.customers.delete("cus_1"), None)
@@ -112,6 +113,17 @@ def received(body: bytes, headers: dict[str, str]) -> None:
     assert_type(event, Event)
     print(event.type, event.data["customer"], event["type"])
     construct_event(body, headers.get("X-Reevit-Signature"), "whsec_x")
+    construct_event(body, headers=[(b"x-reevit-signature", b"sha256=00")], secret="whsec_x")
+    construct_event(raw_body=body, signature=None, secret="whsec_x")
+
+
+def written(client: Reevit) -> None:
+    template = client.workflows.templates.create(name="Receipt", channel="sms", text="Thank you!")
+    assert_type(template, Template)
+    assert_type(client.workflows.templates.list(channel="sms"), Page[Template])
+    assert_type(client.workflows.templates.preview(template.id, "evt_1").segments, int | None)
+    client.workflows.templates.update(template.id, subject=None)
+    client.workflows.templates.delete(template.id)
 """
 
 WRONG = {
@@ -144,6 +156,9 @@ WRONG = {
     "a setting of the wrong type": 'Reevit("pfk_test_a.b", timeout="5")',
     "an argument of request that there is not": 'reevit.request("POST", "/v1/x", data={})',
     "no secret": "construct_event(b'', {}, None)",
+    "no secret at all": "construct_event(b'', {})",
+    "headers that are none": "construct_event(b'', 5, 'whsec_x')",
+    "a channel that there is not": 'reevit.workflows.templates.create(name="x", channel="fax")',
     "an attribute of what was not awaited": 'later.customers.get("cus_1").email',
     "a call that was not awaited": 'later.customers.delete("cus_1")',
     "a row of a list that was not awaited": "later.customers.list()[0]",

@@ -6,6 +6,7 @@ in somebody's message. Nothing of the data is ever read as a template.
 """
 
 import functools
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal, NamedTuple
 
@@ -28,6 +29,10 @@ SOURCE_CHARACTERS_MAX = 50_000
 OUTPUT_BYTES_MAX = 200_000
 LOOPS_MAX = 1_000  # rounds of all loops together, a loop within a loop counting as their product
 MEMORY_BYTES_MAX = 500_000  # of what a template assigns
+MARKUP_CHARACTERS_MAX = 1_000  # from `{{` to `}}`, and from `{%` to `%}`
+_OPENS = re.compile("{{|{%")
+_BLANKS = re.compile(r"\s{100}")
+_VERBATIM = re.compile(r"{%-?\s*(raw|doc)\s*-?%}")
 _TAGS = (AssignTag, BreakTag, CaptureTag, CaseTag, CommentTag, ContinueTag, ForTag, IfTag, UnlessTag)
 
 # What a template may name: a field, an object with fields of its own, or ANY, whose fields the merchant has chosen.
@@ -67,6 +72,8 @@ class Template:
 
 def parse(source: str, *, channel: Channel, vocabulary: Vocabulary) -> Template:
     """Raises TemplateFault with everything that is wrong: syntax, unknown variables and filters."""
+    if (unread := _unreadable(source)) is not None:
+        raise TemplateFault(unread)
     try:
         bound = _environment(channel).from_string(source)
     except LiquidError as error:
@@ -74,6 +81,27 @@ def parse(source: str, *, channel: Channel, vocabulary: Vocabulary) -> Template:
     if faults := sorted(_faults(bound, source, vocabulary), key=lambda fault: (fault.line, fault.column)):
         raise TemplateFault(*faults)
     return Template(bound)
+
+
+def _unreadable(source: str) -> Fault | None:
+    """What the engine would look at for too long: it reads what is not closed, and long blanks, again and again."""
+    at = 0
+    while (opened := _OPENS.search(source, at)) is not None:
+        start, closing = opened.start(), "}}" if opened[0] == "{{" else "%}"
+        end = source.find(closing, opened.end())
+        if end < 0:
+            return Fault(f"`{opened[0]}` is never closed by `{closing}`.", *_place(source, start))
+        if end - start > MARKUP_CHARACTERS_MAX or _BLANKS.search(source, start, end) is not None:
+            told = f"What stands in `{opened[0]} {closing}` is too long, or has too long a blank."
+            return Fault(told, *_place(source, start))
+        at = end + len(closing)
+        if (verbatim := _VERBATIM.fullmatch(source, start, at)) is not None:
+            ended = re.compile(rf"{{%-?\s*end{verbatim[1]}\s*-?%}}").search(source, at)
+            if ended is None:
+                told = f"`{verbatim[1]}` is never closed by `end{verbatim[1]}`."
+                return Fault(told, *_place(source, start))
+            at = ended.end()
+    return None
 
 
 def _faults(bound: BoundTemplate, source: str, vocabulary: Vocabulary) -> Iterator[Fault]:

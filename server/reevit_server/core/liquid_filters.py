@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal, InvalidOperation, Overflow
 from typing import Any, Self
 from urllib.parse import quote
 
@@ -154,7 +154,12 @@ def divided_by(value: Any, other: Any) -> Any:
     if by == 0:
         raise FilterArgumentError("nothing is divided by 0", token=None)
     one = _number(value)
-    return one // by if isinstance(one, int) and isinstance(by, int) else _bounded_number(Decimal(one) / by)
+    if isinstance(one, int) and isinstance(by, int):
+        return one // by
+    try:
+        return _bounded_number(Decimal(one) / by)
+    except Overflow:
+        raise FilterValueError("a filter makes too large a number", token=None) from None
 
 
 def escape_html(value: Any) -> Markup:

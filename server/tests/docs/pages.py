@@ -12,7 +12,7 @@ REFUSED = "<!-- refused -->"
 _FENCE = re.compile(r"( *)```(\w*)")
 # What differs from one run to the next; of these only the kind is compared. All else is compared letter by letter.
 _VARYING = (
-    re.compile(r"((?:org|key|cus|pay|ref|sub|inv|evt|whk|dlv|req|sbx)_)[0-9a-z]+"),
+    re.compile(r"((?:org|key|cus|pay|ref|sub|inv|evt|whk|dlv|tpl|req|sbx)_)[0-9a-z]+"),
     re.compile(r"()\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z"),
 )
 _LEFT_OUT = "…"  # in a text: something stands here that differs, or is too long to show

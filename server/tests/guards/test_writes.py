@@ -12,6 +12,7 @@ OWNERS = {
     "events": {"events"},
     "payments": {"payments", "refunds"},
     "subscriptions": {"subscriptions", "retry_policies"},
+    "workflows": {"templates"},
     "invoices": {"invoices", "invoice_numbers"},
     "sandbox": {"sandbox_clocks"},
     "webhooks": {"webhook_endpoints", "webhook_deliveries", "webhook_attempts"},

@@ -8,7 +8,7 @@ from schemathesis import Case
 from schemathesis.core.parameters import ParameterLocation
 
 from reevit_server.subscriptions.models import DELAY, DELAY_SECONDS_MAX, INTERVAL_COUNT_MAX, span
-from tests.openapi.formats import is_address, is_number, is_secret, is_told
+from tests.openapi.formats import is_address, is_liquid, is_number, is_secret, is_told
 from tests.openapi.objects import HOOKS, IN_PATH, LISTENING, PAYMENTS, PREPARED, SUBSCRIPTIONS, UNPAID, Shop
 
 
@@ -120,8 +120,8 @@ def _fit_body(body: dict[str, Any], operation_id: str, shop: Shop) -> None:
         _be_known(body["external_customer_id"], shop)
     if body.get("fee_amount") is not None:
         body["fee_amount"] = min(body["fee_amount"], body["amount"])
-    if isinstance(body.get("occurred_at"), str) and body["occurred_at"] > "2026":
-        body["occurred_at"] = datetime.now(UTC).isoformat()  # it must not lie in the future
+    if isinstance(body.get("occurred_at"), str) and not "0002" < body["occurred_at"] < "2026":
+        body["occurred_at"] = datetime.now(UTC).isoformat()  # it must not lie in the future, nor out of reach
     if isinstance(body.get("url"), str) and not is_told(body["url"]):
         body["url"] = HOOKS
     if isinstance(body.get("signing_secret"), str) and not is_secret(body["signing_secret"]):
@@ -129,6 +129,9 @@ def _fit_body(body: dict[str, Any], operation_id: str, shop: Shop) -> None:
     if body.get("endpoint_id") is not None:
         body["endpoint_id"] = shop.endpoint()["id"]
     _fit_terms(body)
+    _fit_template(body, operation_id)
+    if "event_id" in body:
+        body["event_id"] = shop.event()["id"]
     if operation_id == "advance_sandbox_clock" and isinstance(body.get("to"), str):
         body["to"] = _a_little_later(shop)
 
@@ -147,6 +150,31 @@ def _fit_terms(body: dict[str, Any]) -> None:
         body["delays"] = [delay if _is_bearable(delay) else "30d" for delay in body["delays"]]
         if not body["delays"]:
             body["max_retries"] = 0
+
+
+def _fit_template(body: dict[str, Any], operation_id: str) -> None:
+    """What each part says, and which parts there are: an e-mail has a subject and a text or HTML, others a text."""
+    if operation_id not in ("create_template", "update_template"):
+        return
+    for part in ("subject", "text", "html"):
+        if isinstance(body.get(part), str) and not is_liquid(body[part]):
+            body[part] = "Hi {{ customer.name | default: 'there' }}"
+    if operation_id == "update_template":  # of an e-mail that has all of them
+        _without_null(body, "subject")
+        if body.get("html", "") is None:
+            _without_null(body, "text")
+    elif body.get("channel") == "email":
+        body["subject"] = body.get("subject") or "Your receipt"
+        if body.get("html") is None:
+            body["text"] = body.get("text") or "Paid."
+    elif "channel" in body:
+        body["text"] = body.get("text") or "Paid."
+        body["subject"] = body["html"] = None
+
+
+def _without_null(body: dict[str, Any], name: str) -> None:
+    if body.get(name, "") is None:
+        del body[name]
 
 
 def _is_bearable(delay: str) -> bool:

@@ -11,6 +11,7 @@ from reevit_server.core.addresses import checked_url
 from reevit_server.core.countries import COUNTRIES
 from reevit_server.core.money import EXPONENTS
 from reevit_server.webhooks.models import checked_secret
+from reevit_server.workflows.rendering import faults
 
 _NUMBERS = sorted(
     phonenumbers.format_number(number, phonenumbers.PhoneNumberFormat.E164)
@@ -66,6 +67,11 @@ def is_secret(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def is_liquid(text: str) -> bool:
+    """Whether a template may say this in any of its parts. To a schema, any text is Liquid."""
+    return not faults({"text": text})
 
 
 def _secret(key: bytes) -> str:

@@ -85,6 +85,12 @@ class Shop:
         event: dict[str, Any] = answer.json()["events"][0]
         return event
 
+    def template(self) -> dict[str, Any]:
+        """Of an e-mail, with all the parts that there are."""
+        parts = {"subject": "Your receipt", "text": "Hi {{ customer.name }}", "html": "<p>Hi</p>"}
+        name = f"Receipt {next(_numbers)}"
+        return self.make("/v1/workflows/templates", name=name, channel="email", **parts)
+
     def api_key(self) -> dict[str, Any]:
         return self.make("/v1/api-keys", name="spare", scopes=["customers:read"])
 
@@ -124,6 +130,7 @@ IN_PATH: dict[str, Callable[[Shop], str]] = {
     "key_id": lambda shop: shop.api_key()["id"],
     "endpoint_id": lambda shop: shop.endpoint()["id"],
     "delivery_id": lambda shop: shop.delivery()["id"],
+    "template_id": lambda shop: shop.template()["id"],
 }
 # ... and for the operations that need a payment in another state than succeeded.
 PAYMENTS: dict[str, Callable[[Shop], dict[str, Any]]] = {

@@ -89,7 +89,12 @@ BODIES: dict[str, dict[str, Any]] = {
     "replay_webhook_event": {},
     "create_webhook_listener": {},
     "poll_webhook_listener": {},
+    "create_template": {"name": "Welcome", "channel": "sms", "text": "Hi {{ customer.name }}"},
+    "update_template": {"text": "Hello {{ customer.name }}"},
+    "preview_template": {},
 }
+# What stands in a body is as much somebody's as what stands in an address.
+NAMED_IN_BODY = {"preview_template": "event_id"}
 QUERIES = {
     "lookup_customer": "?external_id={external_id}",
     "confirm_payment_intent": "?client_secret={client_secret}",
@@ -105,6 +110,7 @@ UNKNOWN = {
     "key_id": "key_01jd8w3v5qe2rvkz6n0c4m8x7a",
     "endpoint_id": "whk_01jd8w3v5qe2rvkz6n0c4m8x7a",
     "delivery_id": "dlv_01jd8w3v5qe2rvkz6n0c4m8x7a",
+    "template_id": "tpl_01jd8w3v5qe2rvkz6n0c4m8x7a",
     "tag": "vip",
     "client_secret": "wrong",
 }
@@ -124,6 +130,7 @@ _TABLES = (
     "webhook_endpoints",
     "webhook_deliveries",
     "webhook_attempts",
+    "templates",
 )
 
 
@@ -157,6 +164,11 @@ async def objects_of(owner: Merchant, operation: Operation) -> dict[str, str]:
     ok(await owner.test.post("/v1/webhooks/config", json=hooks))
     endpoint = created(await owner.test.post("/v1/webhooks/endpoints", json=hooks))
     test = await owner.test.post(f"/v1/webhooks/endpoints/{endpoint['id']}/test")
+    template = created(
+        await owner.test.post(
+            "/v1/workflows/templates", json={"name": "Receipt", "channel": "sms", "text": "Paid."}
+        )
+    )
     if operation.id in LISTENING:
         endpoint = created(await owner.test.post("/v1/webhooks/listeners", json={}))
     return {
@@ -170,6 +182,7 @@ async def objects_of(owner: Merchant, operation: Operation) -> dict[str, str]:
         "key_id": key["id"],
         "endpoint_id": endpoint["id"],
         "delivery_id": test.json()["id"],
+        "template_id": template["id"],
         "tag": "vip",
     }
 
@@ -188,6 +201,8 @@ async def send(client: httpx.AsyncClient, operation: Operation, values: dict[str
     body = BODIES.get(operation.id.removesuffix("_by_external_id"))
     if operation.method in ("POST", "PUT", "PATCH"):
         assert body is not None, f"{operation.id} is new: give it a body in BODIES"
+    if (name := NAMED_IN_BODY.get(operation.id)) is not None:
+        body = {**(body or {}), name: values[name]}
     return await client.request(operation.method, operation.at(values), json=body)
 
 

@@ -39,6 +39,11 @@ declare function is<Expected>(value: Expected): void;
 _NODE_NAME = {"Attempt": "DeliveryAttempt"}
 # Calls whose one field comes by position in Node, and what of the operation they leave to another call.
 _BY_POSITION = {"customers.lookup", "retry_policies.delete", "payments.confirm_intent"}
+_POSITIONAL = {
+    "customers.add_tags": {"tags"},
+    "sandbox.complete_payment": {"outcome"},
+    "workflows.templates.preview": {"event_id"},
+}
 _OF_ANOTHER_CALL = {
     "customers.value": {"explain", "limit", "cursor", "offset", "include_total"},
     "customers.explain_value": {"explain"},
@@ -106,7 +111,7 @@ def inputs() -> Iterator[str]:
 
 def _positional(name: str) -> set[str]:
     """Fields that are arguments of their own in both SDKs, where a call has so few."""
-    return {"customers.add_tags": {"tags"}, "sandbox.complete_payment": {"outcome"}}.get(name, set())
+    return _POSITIONAL.get(name, set())
 
 
 def _node_name(model: str) -> str:

@@ -1,9 +1,10 @@
 /** Webhooks: who is told of what, and what became of each delivery. */
 
 import { fieldsOf, pathOf, type ReadOptions, type Sender, withoutNulls, type WriteOptions } from '../call.js';
+import type { DeliveryHeaders } from '../delivery-headers.js';
 import type { Pages } from '../pages.js';
 import { Resource } from '../resource.js';
-import { constructEvent, type DeliveryHeaders, type RawBody, type Verification } from '../webhooks.js';
+import { constructEvent, type RawBody, type Verification } from '../webhooks.js';
 import type { Event, EventFilters } from './events.js';
 import type { Created, Instant, Mode, Other, Paging } from './shared.js';
 
@@ -186,7 +187,12 @@ export class Webhooks extends Resource {
   }
 
   /** The event of a delivery that is genuine and fresh. Raises WebhookVerificationError; answer 400 then. */
-  constructEvent(rawBody: RawBody, headers: DeliveryHeaders, secret: string, verification?: Verification): Event {
+  constructEvent(
+    rawBody: RawBody,
+    headers: DeliveryHeaders,
+    secret: string,
+    verification?: Verification | null,
+  ): Event {
     return constructEvent(rawBody, headers, secret, verification);
   }
 

@@ -12,10 +12,14 @@ import {
   type Event,
   type Page,
   type Payment,
+  type Preview,
   Reevit,
+  ReevitAbortError,
   ReevitAPIError,
   ReevitConnectionError,
   signWebhookPayload,
+  type Template,
+  type TemplateChanges,
   WebhookVerificationError,
 } from '@reevit/node';
 
@@ -88,6 +92,10 @@ export async function theRest(): Promise<void> {
   await reevit.sandbox.advance({ to: new Date() });
   const { signing_secret } = await reevit.webhooks.endpoints.create({ url: 'https://shop.example.com', events: ['*'] });
   await reevit.webhooks.endpoints.replay('whk_1', { from: new Date(0) });
+  const template: Template = await reevit.workflows.templates.create({ name: 'Hi', channel: 'sms', text: 'Hi' });
+  const preview: Preview = await reevit.workflows.templates.preview(template.id, 'evt_1');
+  const changes: TemplateChanges = { text: preview.text, html: null };
+  await reevit.workflows.templates.update(template.id, changes, { idempotencyKey: 'a' });
   const { key } = await reevit.apiKeys.create({ name: 'Reports', scopes: ['customers:read'] });
   const careful = reevit.withOptions({ timeout: 60_000, maxRetries: 0, actorId: 'ama', reason: 'asked by phone' });
   const anything = await careful.request<{ status: string }>('GET', '/v1/new', { query: { limit: 1 }, headers: {} });
@@ -101,6 +109,9 @@ export function receive(request: IncomingMessage & { body: Buffer }): Event | nu
     const event = constructEvent(request.body, request.headers, secret, { toleranceSeconds: 60, now: new Date() });
     const externalId: string | null | undefined = event.data.customer?.external_id;
     if (event.type === 'payment.succeeded') console.log(externalId, event.data.amount);
+    constructEvent('{}', request.rawHeaders, secret, null);
+    constructEvent('{}', new Map([['x-reevit-signature', '']]), secret);
+    constructEvent('{}', [['x-reevit-signature', '']], secret);
     return reevit.webhooks.constructEvent('{}', new Headers(), secret) ?? event;
   } catch (error) {
     if (error instanceof WebhookVerificationError && error.code === 'invalid_signature') return null;
@@ -110,6 +121,8 @@ export function receive(request: IncomingMessage & { body: Buffer }): Event | nu
 
 export function explain(error: unknown): string {
   if (error instanceof ConflictError && error.code === 'external_id_taken') return error.details.customer_id;
+  if (error instanceof ReevitAbortError) return `${error.name} ${error.cause} ${error.idempotencyKey}`;
+  if (error instanceof ReevitAPIError && error.idempotencyKey !== null) return error.idempotencyKey;
   if (error instanceof ReevitAPIError) return `${error.statusCode} ${error.requestId} ${error.fields[0]?.field}`;
   if (error instanceof ReevitConnectionError) return error.idempotencyKey ?? signWebhookPayload('{}', 'whsec_');
   throw error;

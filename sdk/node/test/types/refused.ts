@@ -27,6 +27,14 @@ export async function mistakes(): Promise<void> {
   reevit.payments.list({ status: 'suceeded' });
   // @ts-expect-error a customer is not named by a number
   await reevit.customers.get(1234);
+  // @ts-expect-error a customer is not named by the whole of it
+  await reevit.customers.delete(await reevit.customers.get('cus_1'));
+  // @ts-expect-error a channel that there is not
+  await reevit.workflows.templates.create({ name: 'Hi', channel: 'fax', text: 'Hi' });
+  // @ts-expect-error a name is not cleared
+  await reevit.workflows.templates.update('tpl_1', { name: null });
+  // @ts-expect-error a preview is of an event
+  await reevit.workflows.templates.preview('tpl_1');
   // @ts-expect-error one or the other
   await reevit.sandbox.advance({ to: new Date(), by: '1d' });
   // @ts-expect-error a read has no key

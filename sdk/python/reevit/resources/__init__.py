@@ -8,6 +8,7 @@ from reevit.resources.payments import Payments, Refunds
 from reevit.resources.sandbox import Sandbox
 from reevit.resources.subscriptions import RetryPolicies, Subscriptions
 from reevit.resources.webhooks import Webhooks
+from reevit.resources.workflows import Workflows
 
 __all__ = [
     "ApiKeys",
@@ -20,4 +21,5 @@ __all__ = [
     "Sandbox",
     "Subscriptions",
     "Webhooks",
+    "Workflows",
 ]

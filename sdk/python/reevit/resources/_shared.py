@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any, TypedDict
+from typing import TypedDict
 
 Metadata = Mapping[str, str | int | float | bool]
 """Up to 50 keys of up to 40 characters; strings up to 500. In an update, an empty string removes its key."""
@@ -36,6 +36,3 @@ class OfCustomer(Created, total=False):
 
     customer_id: str
     external_customer_id: str
-
-
-Answer = dict[str, Any]

@@ -8,8 +8,8 @@ from typing import Any, Literal, TypedDict
 
 from typing_extensions import Unpack
 
-from reevit._call import ByExternalId, Call, ListCall, body_of, customer_path, nothing, path_of
-from reevit._model import Model
+from reevit._call import ByExternalId, Call, ListCall, body_of, checked_id, customer_path, nothing, path_of
+from reevit._model import Model, instant_of
 from reevit._resource import Kind, Resource, listing, operation
 from reevit.errors import UnexpectedAnswer
 from reevit.resources._shared import Instant, Metadata, Paging
@@ -68,14 +68,20 @@ class TopCustomers(list[RankedCustomer]):
     """A ranking, best first, and what it ranks by: `metric` in `currency` over `period`, or from then to then."""
 
     def __init__(self, answer: Any) -> None:
-        if not isinstance(answer, dict) or not isinstance(answer.get("customers"), list):
+        rows = answer.get("customers") if isinstance(answer, dict) else None
+        if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
             raise UnexpectedAnswer(200, repr(answer).encode())
-        super().__init__(RankedCustomer(row) for row in answer["customers"])
+        super().__init__(RankedCustomer(row) for row in rows)
         self.currency: str | None = answer.get("currency")
         self.metric: str | None = answer.get("metric")
         self.period: str | None = answer.get("period")
-        self.from_at: str | None = answer.get("from")
-        self.to: str | None = answer.get("to")
+        self.from_at: datetime | None = instant_of(answer.get("from"))
+        self.to: datetime | None = instant_of(answer.get("to"))
+
+    @property
+    def data(self) -> list[RankedCustomer]:
+        """The customers, as a plain list."""
+        return self[:]
 
 
 class Value(Model):
@@ -239,7 +245,7 @@ class Customers(Resource[Kind]):
     @operation
     def lookup(self, external_id: str) -> Call[Customer]:
         """The customer with your own id. Raises NotFoundError."""
-        return Call("GET", path_of("customers", "lookup"), Customer, {"external_id": external_id})
+        return Call("GET", path_of("customers", "lookup"), Customer, {"external_id": checked_id(external_id)})
 
     @listing
     def list(self, **filters: Unpack[CustomerFilters]) -> ListCall[Customer]:

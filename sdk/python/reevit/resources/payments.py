@@ -134,7 +134,7 @@ class PaymentFields(IntentFields, total=False):
 
 
 class PaymentFilters(TypedDict, total=False):
-    """Every one narrows; `cursor` and `include_total` as in `Paging`."""
+    """Every one narrows; `cursor` and `include_total` as in `Paging`, where `limit` and `offset` are too."""
 
     cursor: str
     include_total: bool
@@ -196,9 +196,9 @@ class Payments(Resource[Kind]):
 
     @listing
     def list(
-        self, limit: int | None = 50, offset: int | None = None, **filters: Unpack[PaymentFilters]
+        self, limit: int | None = None, offset: int | None = None, **filters: Unpack[PaymentFilters]
     ) -> ListCall[Payment]:
-        """Payments, newest first; 50 a page unless said, as in reevit 0.11."""
+        """Payments, newest first; 20 a page unless said."""
         return ListCall(
             path_of("payments"), "payments", Payment, {"limit": limit, "offset": offset, **filters}
         )

@@ -1,0 +1,74 @@
+"""Pure rules of workflows: what a template may speak of, and how long a message is."""
+
+import math
+from collections.abc import Mapping
+
+from reevit_server.core.liquid import ANY, Vocabulary
+
+_MONEY: Vocabulary = {"id": None, "amount": None, "currency": None, "status": None, "metadata": ANY}
+_FAILURE: Vocabulary = {"failure_code": None, "failure_message": None}
+
+# An object that an event is not about has nothing in its fields: a template may serve several kinds of events.
+VOCABULARY: Vocabulary = {
+    "customer": dict.fromkeys(("id", "external_id", "email", "phone", "name", "tags")),
+    "payment": {
+        **_MONEY,
+        **_FAILURE,
+        **dict.fromkeys(
+            (
+                "amount_refunded",
+                "method",
+                "reference",
+                "description",
+                "occurred_at",
+                "succeeded_at",
+                "created_at",
+            )
+        ),
+    },
+    "subscription": {
+        **_MONEY,
+        **dict.fromkeys(
+            ("plan_id", "interval", "interval_count", "current_period_start", "current_period_end")
+        ),
+        **dict.fromkeys(("next_renewal_at", "trial_end_at", "canceled_at")),
+    },
+    "invoice": {
+        **_MONEY,
+        **_FAILURE,
+        **dict.fromkeys(("number", "description", "period_start", "period_end", "due_at", "paid_at")),
+        **dict.fromkeys(("retry_count", "next_retry_at")),
+    },
+    "organization": dict.fromkeys(("name", "address")),
+    "event": dict.fromkeys(("id", "type", "created_at")),
+}
+
+# 3GPP TS 23.038, 6.2.1: the default alphabet of an SMS, and those of its letters that take two places.
+_GSM = frozenset(
+    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
+    "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
+)
+_GSM_PAIRS = frozenset("\f^{}\\[~]|€")
+
+
+def sms_segments(text: str) -> int:
+    """How many messages an SMS is paid as: 160 letters of the GSM alphabet in one, 153 in each of several; of texts
+    with any other letter, 70 and 67.
+    """
+    if all(letter in _GSM or letter in _GSM_PAIRS for letter in text):
+        places, alone, together = sum(2 if letter in _GSM_PAIRS else 1 for letter in text), 160, 153
+    else:
+        places, alone, together = len(text.encode("utf-16-le")) // 2, 70, 67
+    return 1 if places <= alone else math.ceil(places / together)
+
+
+def subject_of(type: str) -> str:
+    """What an event of this type is about: `payment` of `payment.succeeded`."""
+    return type.partition(".")[0]
+
+
+def named(data: Mapping[str, object], name: str) -> dict[str, object]:
+    """The fields of an object that a template may name; those that it has not are there, and nothing."""
+    fields = VOCABULARY[name]
+    assert fields is not None, "an object of the vocabulary"
+    return {field: data.get(field) for field in fields}

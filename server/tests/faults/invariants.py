@@ -241,7 +241,7 @@ _PARENTS = (
 )
 _ROOTS = {
     *("organizations", "api_keys", "customers", "webhook_endpoints"),
-    *("sandbox_clocks", "invoice_numbers", "retry_policies"),
+    *("sandbox_clocks", "invoice_numbers", "retry_policies", "templates"),
 }
 
 

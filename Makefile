@@ -8,6 +8,8 @@ RECEIVERS := server/tests/docs/receivers
 SDK := .venv-sdk
 NODE_SDK := sdk/node
 PIP_FLAGS := --quiet --disable-pip-version-check --require-hashes
+# Many tests wait for a process to start or to end: half as many again as there are cores keep them all busy.
+AT_ONCE = $(shell $(BIN)/python -c 'import os; print(max(2, os.cpu_count() * 3 // 2))')
 WITH_NPM := with_npm() { if command -v npm > /dev/null; then sh -c "$$2"; else echo "There is no npm here. $$1."; fi; }; with_npm
 
 .PHONY: run test faults check bench install lock clean
@@ -19,7 +21,7 @@ install: $(VENV)/.installed  ## .venv/bin/reevit
 
 test: $(VENV)/.installed-dev $(PUBLISHED)/.installed $(RECEIVERS)/node_modules/.installed $(SDK)/.installed $(NODE_SDK)/.packed  ## everything, servers included
 	@cd sdk/python && ../../$(BIN)/python -m pytest -n auto
-	@cd server && ../$(BIN)/python -m pytest -n auto --dist loadfile
+	@cd server && ../$(BIN)/python -m pytest -n $(AT_ONCE) --dist loadfile
 	@$(WITH_NPM) "The Node SDK is not tested" "cd $(NODE_SDK) && npm test --silent"
 
 faults: $(VENV)/.installed-dev  ## what it must survive, at length (minutes)

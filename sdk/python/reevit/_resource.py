@@ -61,16 +61,7 @@ class operation(Generic[P, T]):  # noqa: N801 - a decorator
     @overload
     def __get__(self, resource: Resource[Async], owner: Any) -> Callable[P, Awaited[T]]: ...
     def __get__(self, resource: Any, owner: Any) -> Any:
-        if resource is None:
-            return self._build
-
-        build = MethodType(self._build, resource)  # so that `help` and `inspect` do not ask for a `self`
-
-        @wraps(build)
-        def send(*args: P.args, **named: P.kwargs) -> Any:
-            return resource._client.send(build(*args, **named))  # noqa: SLF001
-
-        return send
+        return self._build if resource is None else _bound(self._build, resource, resource._client.send)  # noqa: SLF001
 
 
 class listing(Generic[P, T]):  # noqa: N801 - a decorator
@@ -84,13 +75,15 @@ class listing(Generic[P, T]):  # noqa: N801 - a decorator
     @overload
     def __get__(self, resource: Resource[Async], owner: Any) -> Callable[P, AsyncPages[T]]: ...
     def __get__(self, resource: Any, owner: Any) -> Any:
-        if resource is None:
-            return self._build
+        return self._build if resource is None else _bound(self._build, resource, resource._client.send_list)  # noqa: SLF001
 
-        build = MethodType(self._build, resource)  # so that `help` and `inspect` do not ask for a `self`
 
-        @wraps(build)
-        def send(*args: P.args, **named: P.kwargs) -> Any:
-            return resource._client.send_list(build(*args, **named))  # noqa: SLF001
+def _bound(build: Callable[..., Any], resource: Any, send: Callable[[Any], Any]) -> Callable[..., Any]:
+    """A resource's method: builds what is asked, and sends it."""
+    method = MethodType(build, resource)  # so that `help` and `inspect` do not ask for a `self`
 
-        return send
+    @wraps(method)
+    def ask(*args: Any, **named: Any) -> Any:
+        return send(method(*args, **named))
+
+    return ask

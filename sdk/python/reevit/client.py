@@ -8,6 +8,7 @@ import os
 import platform
 import time
 import uuid
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any, Generic
@@ -86,7 +87,7 @@ class _Options:
     observe: Callable[[Attempt], None]
 
 
-class _Client(Generic[Kind]):
+class _Client(ABC, Generic[Kind]):
     """What both clients are: settings, and the resources."""
 
     def __init__(
@@ -156,13 +157,13 @@ class _Client(Generic[Kind]):
         other._bind()  # noqa: SLF001
         return other
 
+    @abstractmethod
     def send(self, call: Call[Any]) -> Any:
         """What a resource asks, sent in this client's way."""
-        raise NotImplementedError
 
+    @abstractmethod
     def send_list(self, call: ListCall[Any]) -> Any:
         """The list that a resource asks for."""
-        raise NotImplementedError
 
     def request(
         self,

@@ -265,20 +265,37 @@ async def test_a_clock_that_waits_in_a_circle_lets_the_other_pass_and_goes_on(
     subscription = await subscription_of(merchant, customer, metadata={"sandbox": "succeed"})
     declining = {"metadata": {"sandbox": "fail:stolen_card"}}
     ok(await merchant.test.patch(f"/v1/subscriptions/{subscription['id']}", json=declining))
+    renewals = 0
+    for _ in range(5):
+        stepped_back, passed = await _meet_in_a_circle(dsn, merchant, customer["id"])
+        renewals += passed["renewals"]
+        assert (await invoice_of(merchant, subscription))["number"] == f"INV-{renewals + 1:06}"
+        if stepped_back:
+            return
+    raise AssertionError("it was never the clock that let the other pass")
+
+
+async def _meet_in_a_circle(dsn: str, merchant: Merchant, customer_id: str) -> tuple[bool, dict[str, Any]]:
+    """Whether the clock stepped back rather than who it met, and how its move ended.
+
+    Who waits first looks first whether there is a circle. On a busy machine that may be before there is one, and then
+    the other steps back.
+    """
     outsider = await asyncpg.connect(dsn)
     try:
         async with outsider.transaction():
-            await outsider.execute("SELECT FROM customers WHERE id = $1 FOR NO KEY UPDATE", customer["id"])
+            await outsider.execute("SELECT FROM customers WHERE id = $1 FOR NO KEY UPDATE", customer_id)
             moving = asyncio.create_task(merchant.test.post("/v1/sandbox/clock/advance", json={"by": "32d"}))
             await until_waiting(outsider, 1)
-            # Who waits first looks first whether there is a circle, and steps back.
             await outsider.execute(
                 "UPDATE invoice_numbers SET last = last WHERE org_id = $1", merchant.org_id
             )
+        stepped_back = True
+    except asyncpg.DeadlockDetectedError:
+        stepped_back = False
     finally:
         await outsider.close()
-    assert ok(await moving)["renewals"] == 1
-    assert (await invoice_of(merchant, subscription))["number"] == "INV-000002"
+    return stepped_back, ok(await moving)
 
 
 async def test_an_erasure_ends_subscriptions_while_one_of_them_is_charged(

@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import asyncpg
+import httpx
 import pytest
 
 from reevit_server import payments, subscriptions
@@ -265,17 +266,20 @@ async def test_a_clock_that_waits_in_a_circle_lets_the_other_pass_and_goes_on(
     subscription = await subscription_of(merchant, customer, metadata={"sandbox": "succeed"})
     declining = {"metadata": {"sandbox": "fail:stolen_card"}}
     ok(await merchant.test.patch(f"/v1/subscriptions/{subscription['id']}", json=declining))
-    renewals = 0
     for _ in range(5):
-        stepped_back, passed = await _meet_in_a_circle(dsn, merchant, customer["id"])
-        renewals += passed["renewals"]
-        assert (await invoice_of(merchant, subscription))["number"] == f"INV-{renewals + 1:06}"
+        stepped_back, answer = await _meet_in_a_circle(dsn, merchant, customer["id"])
+        if answer.status_code == 503:  # it waited for too long; whoever moves it asks again
+            answer = await merchant.test.post("/v1/sandbox/clock/advance", json={"by": "32d"})
+        assert ok(answer)["renewals"] >= 1
+        query = {"include_total": True}
+        total = ok(await merchant.test.get("/v1/invoices", params=query))["total"]
+        assert (await invoice_of(merchant, subscription))["number"] == f"INV-{total:06}"
         if stepped_back:
             return
     raise AssertionError("it was never the clock that let the other pass")
 
 
-async def _meet_in_a_circle(dsn: str, merchant: Merchant, customer_id: str) -> tuple[bool, dict[str, Any]]:
+async def _meet_in_a_circle(dsn: str, merchant: Merchant, customer_id: str) -> tuple[bool, httpx.Response]:
     """Whether the clock stepped back rather than who it met, and how its move ended.
 
     Who waits first looks first whether there is a circle. On a busy machine that may be before there is one, and then
@@ -295,7 +299,7 @@ async def _meet_in_a_circle(dsn: str, merchant: Merchant, customer_id: str) -> t
         stepped_back = False
     finally:
         await outsider.close()
-    return stepped_back, ok(await moving)
+    return stepped_back, await moving
 
 
 async def test_an_erasure_ends_subscriptions_while_one_of_them_is_charged(

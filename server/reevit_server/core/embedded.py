@@ -35,7 +35,7 @@ _SOCKET_DIR_LIMIT = 103 - len("/.s.PGSQL.5432")  # bytes, for macOS; Linux would
 # Written once, when the cluster is made: whoever tunes postgresql.conf later keeps the last word.
 # fsync, full_page_writes and synchronous_commit keep their default, on. The wheel is built without lz4.
 _SETTINGS = (
-    *("--set", "max_connections=200", "--set", "shared_buffers=256MB", "--set", "max_wal_size=2GB"),
+    *("--set", "max_connections=400", "--set", "shared_buffers=256MB", "--set", "max_wal_size=2GB"),
     *("--set", "checkpoint_timeout=15min", "--set", "random_page_cost=1.1", "--set", "jit=off"),
     *("--set", "log_min_messages=warning", "--set", "autovacuum_naptime=10s"),
 )

@@ -152,7 +152,7 @@ def test_the_database_is_durable_utf8_and_has_no_tcp_port(used_data_dir: Path) -
         "data_checksums": "on",
         "server_encoding": "UTF8",
         "shared_buffers": "256MB",
-        "max_connections": "200",
+        "max_connections": "400",
         "TimeZone": "UTC",
     }
     with embedded.running(used_data_dir) as dsn:

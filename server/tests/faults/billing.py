@@ -127,7 +127,8 @@ async def check(db: Database) -> None:
         _PROCESSING_ASTRAY,
     ):
         async with db.read() as conn:
-            assert await conn.fetch(astray) == []
+            rows = await conn.fetch(astray)
+        assert rows == [], (astray, [dict(row) for row in rows])
 
 
 async def changes(db: Database) -> Sequence[Any]:

@@ -154,13 +154,18 @@ def _body(number: int, start_at: str) -> dict[str, Any]:
 
 
 async def _let_pass(stage: Stage, span: timedelta) -> None:
-    """Time in which nobody bills: for subscriptions and invoices everything is that much longer ago."""
+    """Time in which nobody bills: for subscriptions and invoices everything is that much longer ago.
+
+    At one blow: what is due by then is billed at once, and its invoice must not be moved any more.
+    """
+    moves = []
     for table, columns in (
         ("subscriptions", "start_at anchor_at current_period_start current_period_end queue_at created_at"),
         ("invoices", "period_start period_end due_at next_attempt_at queue_at created_at"),
     ):
         moved = ", ".join(f"{column} = {column} - $1::interval" for column in columns.split())
-        await stage.fetch(f"UPDATE {table} SET {moved}", span)
+        moves.append(f"{table}_moved AS (UPDATE {table} SET {moved})")
+    await stage.fetch(f"WITH {', '.join(moves)} SELECT", span)
 
 
 async def _until_charged(stage: Stage, more: int) -> None:

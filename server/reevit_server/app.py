@@ -17,6 +17,9 @@ from reevit_server.customers.api import router as customers
 from reevit_server.events.api import router as events
 from reevit_server.invoices.api import router as invoices
 from reevit_server.invoices.pages import router as invoice_pages
+from reevit_server.messages.api import router as messages
+from reevit_server.messages.pages import router as message_pages
+from reevit_server.notices.pages import router as receipt_pages
 from reevit_server.payments.api import router as payments
 from reevit_server.sandbox.api import router as sandbox
 from reevit_server.settings import Settings
@@ -24,7 +27,8 @@ from reevit_server.subscriptions.api import invoice_router as invoice_deeds
 from reevit_server.subscriptions.api import router as subscriptions
 from reevit_server.web import reference
 from reevit_server.webhooks.api import router as webhooks
-from reevit_server.workflows.api import router as workflows
+from reevit_server.workflows.api import router as templates
+from reevit_server.workflows.rule_api import router as workflows
 
 ROUTERS = (
     customers,
@@ -33,11 +37,15 @@ ROUTERS = (
     invoices,
     invoice_deeds,
     invoice_pages,
+    receipt_pages,
     analytics,
     sandbox,
     events,
     webhooks,
     workflows,
+    templates,
+    messages,
+    message_pages,
     api_keys,
     probes.router,
 )
@@ -53,6 +61,7 @@ TAGS = {
     "events": "What happened, change by change, in the last 30 days.",
     "webhooks": "Your servers are told of events; what became of it, and telling again.",
     "workflows": "What is written to your customers, and when.",
+    "messages": "What was written to whom, by whom, and how it went.",
     "api keys": "Who may call, and what they may do.",
     "operations": "For the machines that watch this one. No API key is needed.",
 }

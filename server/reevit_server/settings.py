@@ -5,14 +5,16 @@
 
 import base64
 import binascii
+import re
 from collections.abc import Mapping
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 PREFIX = "REEVIT_"
+_BASE_OF_URLS = re.compile(r"https?://[a-z0-9.:\[\]-]{1,253}(/[A-Za-z0-9._~/-]{0,200})?")
 
 
 class SettingsError(Exception):
@@ -26,6 +28,17 @@ def _ip_address(text: str) -> str:
         return str(ip_address(text))
     except ValueError:
         raise ValueError("Write an IP address, such as 127.0.0.1, 0.0.0.0 or ::") from None
+
+
+def _addresses(text: Any) -> Any:
+    """Several addresses, with commas between them."""
+    return tuple(part.strip() for part in text.split(",") if part.strip()) if isinstance(text, str) else text
+
+
+def _base_of_urls(text: str | None) -> str | None:
+    if text is not None and not _BASE_OF_URLS.fullmatch(text):
+        raise ValueError("Write an address that begins with https://, such as https://pay.example.com")
+    return text and text.rstrip("/")
 
 
 def key_of_32_bytes(text: str | None) -> str | None:
@@ -82,11 +95,28 @@ class Settings(BaseModel):
     allow_private_webhooks: Annotated[
         bool, Field(description="Let webhooks go to http, loopback and private networks: for local work.")
     ] = False
+    public_url: Annotated[
+        str | None,
+        AfterValidator(_base_of_urls),
+        Field(description="Where this server is reached from outside; links in messages begin with it."),
+    ] = None
+    test_recipients: Annotated[
+        tuple[str, ...],
+        BeforeValidator(_addresses),
+        Field(
+            description="Who may get messages of test mode: addresses, phone numbers, @domains; commas between."
+        ),
+    ] = ()
     events_kept_days: Annotated[
         int, Field(ge=1, le=3650, description="Days that events and their deliveries are kept.")
     ] = 30
     log_format: Annotated[Literal["console", "json"], Field(description="How log lines look.")] = "console"
     log_requests: Annotated[bool, Field(description="Log every request, not only what went wrong.")] = False
+
+    @property
+    def links_begin_with(self) -> str:
+        """The base of links that strangers follow: on this machine, unless somebody said where it is reached."""
+        return self.public_url or f"http://localhost:{self.port}"
 
 
 def load(environ: Mapping[str, str], **options: Any) -> Settings:

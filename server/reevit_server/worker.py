@@ -7,24 +7,17 @@ from functools import partial
 
 import uvloop
 
-from reevit_server import events, payments, subscriptions, webhooks
+from reevit_server import events, messages, payments, subscriptions, webhooks, workflows
 from reevit_server.core import egress, idempotency, jobs, lifeline, logs, queue
 from reevit_server.core.clock import utc_now
 from reevit_server.core.database import Database
 from reevit_server.core.jobs import Duty, Kind, Tools
 from reevit_server.core.sealing import Sealer
+from reevit_server.providers import smtp
 from reevit_server.settings import Settings, load
 
 # Whoever is told of every event, once the change that it tells of is committed.
-LISTENERS = (subscriptions.on_event, webhooks.on_event)
-
-JOBS = (
-    Kind(events.FAN_OUT, partial(events.fan_out, listeners=LISTENERS)),
-    Kind(webhooks.DELIVER, webhooks.deliver, outside=True),
-    Kind(payments.RECONCILE, partial(payments.reconcile, then=subscriptions.follow), outside=True),
-    Kind(subscriptions.RENEW, subscriptions.renew, outside=True),
-    Kind(subscriptions.COLLECT, subscriptions.collect, outside=True),
-)
+LISTENERS = (subscriptions.on_event, webhooks.on_event, messages.on_event, workflows.on_event)
 
 # At a time, of one worker. Those that wait for the outside take no more than a socket each.
 _INSIDE_MAX = 100
@@ -35,17 +28,36 @@ _ACQUIRE_SECONDS = (
 )
 
 
+def kinds(settings: Settings, connect: smtp.Connect) -> tuple[Kind, ...]:
+    """What is done later. `connect` opens connections to mail servers."""
+    way = messages.Way(connect, settings.links_begin_with, settings.test_recipients)
+    return (
+        Kind(events.FAN_OUT, partial(events.fan_out, listeners=LISTENERS)),
+        Kind(webhooks.DELIVER, webhooks.deliver, outside=True),
+        Kind(payments.RECONCILE, partial(payments.reconcile, then=subscriptions.follow), outside=True),
+        Kind(subscriptions.RENEW, subscriptions.renew, outside=True),
+        Kind(subscriptions.COLLECT, subscriptions.collect, outside=True),
+        Kind(workflows.EXECUTE, partial(workflows.execute, public_url=settings.links_begin_with)),
+        Kind(messages.DELIVER, partial(messages.deliver, way=way), outside=True),
+    )
+
+
 def every(settings: Settings) -> tuple[Duty, ...]:
     """The clockwork: minute, hour, day, month, weekday, and seconds last."""
     return (
         Duty("webhooks.queue_due", "* * * * * *", webhooks.queue_due),
+        Duty("messages.queue_due", "* * * * * *", messages.queue_due, 100),
         Duty("subscriptions.queue_renewals", "* * * * * *", subscriptions.queue_renewals, 1000),
         Duty("subscriptions.queue_collections", "* * * * * *", subscriptions.queue_collections, 1000),
+        Duty("subscriptions.tell_upcoming", "* * * * * *", subscriptions.tell_upcoming, 100),
         Duty("payments.queue_unsettled", "* * * * *", payments.queue_unsettled),
         Duty("jobs.put_back", "* * * * *", jobs.put_back),
         Duty("webhooks.stop_gone", "* * * * *", webhooks.stop_gone, 100),
         Duty("webhooks.tend", "* * * * *", webhooks.tend, 10),
         Duty("webhooks.purge", "37 * * * *", webhooks.purge),
+        Duty(
+            "messages.purge", "47 * * * *", partial(messages.purge, kept_days=settings.events_kept_days), 1000
+        ),
         Duty("idempotency_keys.purge", "7 * * * *", idempotency.purge),
         # Each takes its deliveries and their attempts along: up to fifty, with ten attempts and more.
         Duty("events.purge", "17 * * * *", partial(events.purge, kept_days=settings.events_kept_days), 100),
@@ -59,11 +71,12 @@ async def work(settings: Settings, dsn: str, stopping: asyncio.Event, under_way:
     async with (
         await Database.open(dsn, connections_max=_CONNECTIONS, acquire_seconds=_ACQUIRE_SECONDS) as db,
         egress.opened(private=settings.allow_private_webhooks) as post,
+        smtp.opened(private=settings.allow_private_webhooks) as connect,
     ):
         await queue.run(
             dsn,
             Tools(db, utc_now, Sealer(settings.master_key), post),
-            kinds=JOBS,
+            kinds=kinds(settings, connect),
             duties=every(settings),
             inside_max=_INSIDE_MAX,
             outside_max=_OUTSIDE_MAX,

@@ -102,6 +102,16 @@ async def api(dsn: str) -> AsyncIterator[Api]:
         yield started
 
 
+@pytest.fixture(scope="session")
+async def local_api(dsn: str) -> AsyncIterator[Api]:
+    """The same for local work: servers on loopback may be named."""
+    settings = Settings(
+        master_key=MASTER_KEY, rate_limit=0, database_connections=20, allow_private_webhooks=True
+    )
+    async with Api(create_app(settings, dsn)) as started:
+        yield started
+
+
 @pytest.fixture
 async def merchant(db: Database, api: Api) -> Merchant:
     """An organization nobody else uses, with a client for each mode."""

@@ -71,6 +71,12 @@ class MalformedJson(ValidationError):
     code = "malformed_json"
 
 
+class MalformedForm(ValidationError):
+    """The form could not be read: at most 100 fields, in UTF-8, without NUL characters."""
+
+    code = "malformed_form"
+
+
 class BodyTooLarge(ValidationError):
     """The request body is larger than 256 KiB; send less in one request, or use `reevit import`."""
 

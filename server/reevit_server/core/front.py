@@ -161,7 +161,7 @@ class Front:
         given = None
         if scope["method"] not in ("GET", "HEAD"):
             asked = time.monotonic()
-            given = await body.json()
+            given = await body.json(forms=door.permission is None)
             if door.permission is not None and time.monotonic() - asked > _KEY_CHECK_SECONDS:
                 await self._admit(call, door, headers)  # a slow sender's key may have been revoked meanwhile
             call.now = self._clock()

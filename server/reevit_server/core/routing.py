@@ -22,8 +22,14 @@ from reevit_server.core.validation import validated
 
 _QUERY_PARAMETERS_MAX = 100
 _LISTED_NOUNS = ("payments", "subscriptions", "invoices")
-# What has no scope of its own: events tell of nothing that webhooks do not; policies and the clock are for billing.
-_BELONGS_TO = {"events": "webhooks", "policies": "subscriptions", "clock": "subscriptions"}
+# What has no scope of its own: events tell of nothing that webhooks do not; policies and the clock are for billing;
+# messages are what workflows write.
+_BELONGS_TO = {
+    "events": "webhooks",
+    "policies": "subscriptions",
+    "clock": "subscriptions",
+    "messages": "workflows",
+}
 
 
 @dataclass(frozen=True, slots=True)

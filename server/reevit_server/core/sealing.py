@@ -5,12 +5,16 @@ it: moved to another row, it does not open.
 """
 
 import base64
+import hashlib
+import hmac
 import os
 import secrets
 from pathlib import Path
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from reevit_server.core.database import Connection
 
@@ -27,7 +31,9 @@ class Sealer:
     """Seals and opens with one master key: 32 random bytes in base64."""
 
     def __init__(self, master_key: str) -> None:
-        self._cipher = AESGCM(base64.b64decode(master_key, validate=True))
+        key = base64.b64decode(master_key, validate=True)
+        self._cipher = AESGCM(key)
+        self._fingerprint_key = HKDF(SHA256(), 32, salt=None, info=b"fingerprints").derive(key)
 
     def seal(self, secret: bytes, *, about: str) -> bytes:
         nonce = os.urandom(_NONCE_BYTES)
@@ -42,6 +48,10 @@ class Sealer:
             return self._cipher.decrypt(nonce, sealed[1 + _NONCE_BYTES :], about.encode())
         except InvalidTag:
             raise WrongMasterKey from None
+
+    def fingerprint(self, text: str, *, about: str) -> bytes:
+        """32 bytes, the same for the same text, by which it is found again and nobody without the key learns it."""
+        return hmac.new(self._fingerprint_key, f"{about}\0{text}".encode(), hashlib.sha256).digest()
 
     async def prove(self, conn: Connection) -> None:
         """Makes sure that all who serve one database have one key; the first leaves a proof of it there.

@@ -26,7 +26,8 @@ SubscriptionStatus = Literal["none", "active", "past_due", "paused", "canceled"]
 _IDENTITIES = ("external_id", "email", "phone", "name")
 
 
-def _checked_email(text: str) -> str:
+def checked_email(text: str) -> str:
+    """The address, if it is one, as it is written. Raises ValueError."""
     try:
         email_validator.validate_email(text, check_deliverability=False, globally_deliverable=False)
     except email_validator.EmailNotValidError as error:
@@ -34,7 +35,8 @@ def _checked_email(text: str) -> str:
     return text
 
 
-def _checked_phone(text: str) -> str:
+def checked_phone(text: str) -> str:
+    """The number, if a numbering plan knows it, in the form of E.164. Raises ValueError."""
     try:
         number = phonenumbers.parse(text)
     except phonenumbers.NumberParseException:
@@ -53,13 +55,13 @@ ExternalIdText = Annotated[
 Email = Annotated[
     str,
     StringConstraints(strict=True, max_length=254),
-    AfterValidator(_checked_email),
+    AfterValidator(checked_email),
     Field(json_schema_extra={"format": "email"}, examples=["ada@example.com"]),
 ]
 Phone = Annotated[
     str,
     StringConstraints(strict=True, max_length=16),
-    AfterValidator(_checked_phone),
+    AfterValidator(checked_phone),
     Field(
         json_schema_extra={"format": "e164", "pattern": r"^\+[1-9][0-9]{1,14}$"},
         description="E.164, a number that its numbering plan knows.",

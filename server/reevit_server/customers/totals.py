@@ -4,6 +4,7 @@ These are the last statements of their transactions: everybody who pays the same
 one row, and should hold it as briefly as can be. All lock totals before days, so that none waits in a circle.
 """
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
 
@@ -55,6 +56,26 @@ async def add_payment(
         method,
         at,
     )
+
+
+async def select_lifetime_values(
+    conn: Connection, scope: Scope, customer_ids: Sequence[str]
+) -> dict[str, dict[str, int]]:
+    """What these customers have paid, less what they got back, by customer and currency, in minor units."""
+    rows = await conn.fetch(
+        """
+        SELECT customer_id, currency, total_spent - total_refunded AS lifetime_value
+        FROM customer_totals
+        WHERE org_id = $1 AND mode = $2 AND customer_id = ANY($3)
+        """,
+        scope.org_id,
+        scope.mode,
+        customer_ids,
+    )
+    values: dict[str, dict[str, int]] = {}
+    for row in rows:
+        values.setdefault(row["customer_id"], {})[row["currency"]] = row["lifetime_value"]
+    return values
 
 
 async def add_refund(

@@ -10,6 +10,7 @@ from reevit_server.events.actions import (
     record,
     record_quietly,
     select,
+    select_latest,
 )
 from reevit_server.events.errors import EventNotFound
 from reevit_server.events.jobs import Listener, fan_out
@@ -32,4 +33,5 @@ __all__ = [
     "record",
     "record_quietly",
     "select",
+    "select_latest",
 ]

@@ -56,6 +56,11 @@ async def select(conn: Connection, scope: Scope, ids: Sequence[str]) -> list[asy
     return await store.select_by_ids(conn, scope, ids)
 
 
+async def select_latest(conn: Connection, scope: Scope, *, type: str, limit: int) -> list[asyncpg.Record]:
+    """The latest events of a type, the last one first."""
+    return await store.select_latest(conn, scope, type=type, limit=limit)
+
+
 async def forget(conn: Connection, scope: Scope, *, id: str) -> None:
     """Takes the person out of one event that has been told to everybody it was kept for."""
     await store.forget(conn, scope, id=id)

@@ -25,6 +25,7 @@ TYPES = (
     "subscription.resumed",
     "subscription.past_due",
     "subscription.renewed",
+    "subscription.renewal_upcoming",
     "invoice.created",
     "invoice.updated",
     "invoice.paid",

@@ -99,6 +99,24 @@ async def select_by_ids(conn: Connection, scope: Scope, ids: Sequence[str]) -> l
     )
 
 
+async def select_latest(conn: Connection, scope: Scope, *, type: str, limit: int) -> list[asyncpg.Record]:
+    """The last one first."""
+    return list(
+        await conn.fetch(
+            f"""
+            SELECT e.customer_id, {_COLUMNS}
+            FROM events AS e
+            WHERE e.org_id = $1 AND e.mode = $2 AND e.type = $3
+            ORDER BY e.id DESC
+            {page(limit)}
+            """,
+            scope.org_id,
+            scope.mode,
+            type,
+        )
+    )
+
+
 async def find(conn: Connection, scope: Scope, *, id: str) -> asyncpg.Record | None:
     return await conn.fetchrow(
         f"SELECT {_COLUMNS} FROM events AS e WHERE e.org_id = $1 AND e.mode = $2 AND e.id = $3",

@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from fastapi.responses import HTMLResponse, Response
 
 from reevit_server import customers, organizations, payments
+from reevit_server.core import paper
 from reevit_server.core.answer import Answer
 from reevit_server.core.http import Call, Request
 from reevit_server.core.openapi import id_in_path, refusals
@@ -19,34 +20,18 @@ router = APIRouter(tags=["invoices"])
 
 InvoiceId = Annotated[str, id_in_path("inv")]
 
-# It names a person, and it may change: nobody on the way keeps it.
-_PRIVATE = ((b"x-content-type-options", b"nosniff"), (b"cache-control", b"private, no-store"))
-_POLICY = (
-    b"default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
-    b"base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-)
-
-
-# To the OpenAPI document a PDF is bytes: no type of JSON, so that no client takes it for text.
-_PDF: dict[int | str, dict[str, Any]] = {
-    200: {"content": {"application/pdf": {"schema": {"contentMediaType": "application/pdf"}}}}
-}
-
 
 @router.get(
     "/v1/invoices/{invoice_id}/pdf",
     response_model=None,
     response_class=Response,
-    responses=_PDF | refusals(InvoiceNotFound),
+    responses=paper.PDF | refusals(InvoiceNotFound),
 )
 async def get_invoice_pdf(call: Call, invoice_id: InvoiceId) -> Answer:
     """Get an invoice as a PDF, to send on or to print. It says what is so now: that it was paid since, for one."""
-    paper = await _paper(call, invoice_id)
-    name = f'inline; filename="{paper.number}.pdf"'.encode()
+    invoice = await _paper(call, invoice_id)
     # In a thread: it takes some milliseconds, more with a logo, and other requests need not wait for it.
-    body = await asyncio.to_thread(to_pdf, paper)
-    headers = ((b"content-disposition", name), *_PRIVATE)
-    return Answer(200, body, content_type=b"application/pdf", headers=headers)
+    return paper.pdf_answer(await asyncio.to_thread(to_pdf, invoice), name=invoice.number)
 
 
 @router.get(
@@ -57,9 +42,7 @@ async def get_invoice_pdf(call: Call, invoice_id: InvoiceId) -> Answer:
 )
 async def get_invoice_html(call: Call, invoice_id: InvoiceId) -> Answer:
     """Get an invoice as a page that needs nothing else. It says the same as the PDF."""
-    body = to_html(await _paper(call, invoice_id)).encode()
-    headers = ((b"content-security-policy", _POLICY), *_PRIVATE)
-    return Answer(200, body, content_type=b"text/html; charset=utf-8", headers=headers)
+    return paper.html_answer(to_html(await _paper(call, invoice_id)))
 
 
 async def _paper(call: Request, id: str) -> Paper:

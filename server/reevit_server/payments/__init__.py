@@ -25,14 +25,16 @@ from reevit_server.payments.recurring import (
 )
 from reevit_server.payments.refunds import count_of_customer as count_refunds_of_customer
 from reevit_server.payments.refunds import select_of_customer as select_refunds_of_customer
-from reevit_server.payments.schemas import PaymentOut, RefundOut
+from reevit_server.payments.schemas import Country, Method, PaymentOut, RefundOut
 from reevit_server.payments.store import count_of_customer, select_of_customer
 
 __all__ = [
     "CAPTURED",
     "EXPORT",
     "RECONCILE",
+    "Country",
     "Follow",
+    "Method",
     "PaymentNotFound",
     "PaymentOut",
     "ProviderNotAvailable",

@@ -1,1 +1,1 @@
-"""The outside: payment providers, each behind the same few words."""
+"""The outside: payment providers, and those who send messages, each kind behind the same few words."""

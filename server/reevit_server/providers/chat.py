@@ -47,14 +47,15 @@ async def send(settings: IncomingWebhook, note: Note, *, post: Post) -> Sent:
         sendable(note.text, what="text")
     except ValueError as error:
         return refused("invalid_message", str(error))
-    url = urlsplit(settings.url)
+    address = checked_url(settings.url, private=True)  # as it travels; whether it is private, `post` looks
+    url = urlsplit(address)
     reply = await post(
-        settings.url,
+        address,
         orjson.dumps(_body(url.hostname or "", note.text)),
         {"Content-Type": "application/json", "User-Agent": USER_AGENT},
     )
     secrets = (part for part in (*url.path.split("/"), url.query) if len(part) >= _SECRET_LENGTH_MIN)
-    return judged(reply, hide=(settings.url, *secrets))
+    return judged(reply, hide=(settings.url, address, *secrets))
 
 
 def _body(host: str, text: str) -> dict[str, Any]:

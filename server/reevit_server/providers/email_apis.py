@@ -4,7 +4,8 @@ Resend: https://resend.com/docs/api-reference/emails/send-email, https://resend.
 only `concurrent_idempotent_requests` passes) and https://resend.com/docs/dashboard/emails/idempotency-keys (256
 characters, remembered for 24 hours). SendGrid: https://www.twilio.com/docs/sendgrid/api-reference/mail-send/mail-send
 and https://www.twilio.com/docs/sendgrid/api-reference/mail-send/errors; it knows no idempotency key, and Message-ID
-is none of the headers that it reserves.
+is none of the headers that it reserves. Both take a picture's `content_id` with the attachment; Resend infers from it
+that it is shown in line (https://resend.com/docs/dashboard/emails/embed-inline-images), SendGrid wants to be told.
 """
 
 import base64
@@ -18,6 +19,7 @@ from reevit_server.core.egress import Post
 from reevit_server.providers import mail
 from reevit_server.providers.sending import (
     USER_AGENT,
+    Attachment,
     Email,
     Sent,
     answered,
@@ -67,18 +69,16 @@ async def send_by_resend(settings: Resend, email: Email, *, post: Post, base_url
         "from": mail.mailbox(email.from_name, email.from_address),
         "to": [email.to],
         "subject": email.subject,
-        "text": email.text,
         "headers": mail.headers_beyond(email),
     }
+    if email.text is not None:
+        letter["text"] = email.text
     if email.html is not None:
         letter["html"] = email.html
     if email.reply_to is not None:
         letter["reply_to"] = email.reply_to
     if email.attachments:
-        letter["attachments"] = [
-            {"filename": name, "content": base64.b64encode(content).decode(), "content_type": kind}
-            for name, kind, content in email.attachments
-        ]
+        letter["attachments"] = [_for_resend(attachment) for attachment in email.attachments]
     headers = {**_headers(settings.api_key), "Idempotency-Key": email.idempotency_key}
     reply = await post(f"{base_url}/emails", orjson.dumps(letter), headers)
     answer = answered(reply)
@@ -101,7 +101,9 @@ async def send_by_sendgrid(settings: SendGrid, email: Email, *, post: Post, base
     sender = {"email": email.from_address}
     if email.from_name:
         sender["name"] = email.from_name
-    content = [{"type": "text/plain", "value": email.text}]  # in this order, or it refuses
+    content = []  # in this order, or it refuses
+    if email.text is not None:
+        content.append({"type": "text/plain", "value": email.text})
     if email.html is not None:
         content.append({"type": "text/html", "value": email.html})
     letter: dict[str, Any] = {
@@ -114,17 +116,29 @@ async def send_by_sendgrid(settings: SendGrid, email: Email, *, post: Post, base
     if email.reply_to is not None:
         letter["reply_to"] = {"email": email.reply_to}
     if email.attachments:
-        letter["attachments"] = [
-            {
-                "content": base64.b64encode(content).decode(),
-                "filename": name,
-                "type": kind,
-                "disposition": "attachment",
-            }
-            for name, kind, content in email.attachments
-        ]
+        letter["attachments"] = [_for_sendgrid(attachment) for attachment in email.attachments]
     reply = await post(f"{base_url}/v3/mail/send", orjson.dumps(letter), _headers(settings.api_key))
     return judged(reply, said=_said_by_sendgrid(answered(reply)), hide=(settings.api_key,))
+
+
+def _for_resend(attachment: Attachment) -> dict[str, str]:
+    found = {
+        "filename": attachment.filename,
+        "content": base64.b64encode(attachment.content).decode(),
+        "content_type": attachment.media_type,
+    }
+    return found if attachment.content_id is None else found | {"content_id": attachment.content_id}
+
+
+def _for_sendgrid(attachment: Attachment) -> dict[str, str]:
+    found = {
+        "content": base64.b64encode(attachment.content).decode(),
+        "filename": attachment.filename,
+        "type": attachment.media_type,
+    }
+    if attachment.content_id is None:
+        return found | {"disposition": "attachment"}
+    return found | {"disposition": "inline", "content_id": attachment.content_id}
 
 
 def _headers(api_key: str) -> dict[str, str]:

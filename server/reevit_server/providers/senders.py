@@ -9,10 +9,10 @@ from types import MappingProxyType
 from typing import Any, Literal, NamedTuple, get_type_hints
 
 from reevit_server.core.egress import Post
-from reevit_server.providers import chat, email_apis, sms, smtp
-from reevit_server.providers.sending import Credentials, Email, Message, Note, Sent, Sms
+from reevit_server.providers import chat, email_apis, sms, smtp, webhook
+from reevit_server.providers.sending import Call, Credentials, Email, Message, Note, Sent, Sms
 
-Channel = Literal["email", "sms", "notification"]
+Channel = Literal["email", "sms", "notification", "webhook"]
 
 
 class Sender(NamedTuple):
@@ -29,8 +29,18 @@ SENDERS: Mapping[str, Sender] = MappingProxyType(
         "africas_talking": Sender("sms", sms.AfricasTalking),
         "hubtel": Sender("sms", sms.Hubtel),
         "chat": Sender("notification", chat.IncomingWebhook),
+        "webhook": Sender("webhook", webhook.Webhook),
     }
 )
+
+
+class Field(NamedTuple):
+    """One thing to know about a sender's credentials."""
+
+    name: str
+    type: Literal["string", "integer"]
+    required: bool
+    secret: bool  # not to be shown again by whoever was given it
 
 
 class BadCredentials(ValueError):
@@ -39,6 +49,21 @@ class BadCredentials(ValueError):
     def __init__(self, faults: Mapping[str, str]) -> None:
         super().__init__("; ".join(f"{field}: {fault}" for field, fault in faults.items()))
         self.faults = dict(faults)
+
+
+def fields_of(name: str) -> tuple[Field, ...]:
+    """What a sender's credentials consist of, in the order in which people write them down."""
+    kind = SENDERS[name].credentials
+    types = get_type_hints(kind)
+    return tuple(
+        Field(
+            name=field.name,
+            type="integer" if types[field.name] is int else "string",
+            required=field.default is MISSING,
+            secret=not field.repr,
+        )
+        for field in fields(kind)
+    )
 
 
 def credentials_of(name: str, given: Mapping[str, object], *, private: bool) -> Credentials:
@@ -50,16 +75,14 @@ def credentials_of(name: str, given: Mapping[str, object], *, private: bool) -> 
         raise BadCredentials(
             {"provider": f"There is no sender of this name; choose one of {', '.join(SENDERS)}"}
         )
-    kind = SENDERS[name].credentials
-    types = get_type_hints(kind)
-    known = {field.name: field for field in fields(kind)}
+    known = {field.name: field for field in fields_of(name)}
     faults = {field: f"{name} has no such field" for field in given if field not in known}
     values: dict[str, object] = {}
     for field in known.values():
         value = given.get(field.name)
-        expected = int if types[field.name] is int else str
+        expected = int if field.type == "integer" else str
         if value is None:
-            if field.default is MISSING:
+            if field.required:
                 faults[field.name] = f"Give the {field.name}"
         elif type(value) is not expected:  # nor is True a port
             faults[field.name] = f"Write the {field.name} as {'a number' if expected is int else 'text'}"
@@ -67,7 +90,7 @@ def credentials_of(name: str, given: Mapping[str, object], *, private: bool) -> 
             values[field.name] = value
     if faults:
         raise BadCredentials(faults)
-    made: Credentials = kind(**values)
+    made: Credentials = SENDERS[name].credentials(**values)
     if faults := made.check(private=private):
         raise BadCredentials(faults)
     return made
@@ -90,4 +113,6 @@ async def send(credentials: Credentials, message: Message, *, post: Post, connec
             return await sms.send_by_hubtel(credentials, message, post=post)
         case chat.IncomingWebhook(), Note():
             return await chat.send(credentials, message, post=post)
+        case webhook.Webhook(), Call():
+            return await webhook.send(credentials, message, post=post)
     raise TypeError(f"{type(credentials).__name__} sends no {type(message).__name__}")

@@ -34,9 +34,12 @@ _UNSURE = frozenset({"timeout", "connection_lost", "bad_answer", "http_502", "ht
 
 
 class Attachment(NamedTuple):
+    """A file that goes with a letter; with a `content_id`, a picture that its HTML shows as `cid:<content_id>`."""
+
     filename: str
     media_type: str
     content: bytes
+    content_id: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +54,7 @@ class Email:
     reply_to: str | None = None
     to: str
     subject: str
-    text: str
+    text: str | None
     html: str | None = None
     list_unsubscribe_url: str | None = None
     attachments: tuple[Attachment, ...] = ()
@@ -77,7 +80,19 @@ class Note:
     idempotency_key: str
 
 
-Message = Email | Sms | Note
+@dataclass(frozen=True, kw_only=True)
+class Call:
+    """JSON for a merchant's own server."""
+
+    id: str  # the same at every attempt: the receiver knows a repeat by it
+    body: bytes
+    idempotency_key: str
+    # Of this attempt, not of the message: it is signed, and receivers refuse what was signed minutes ago (Standard
+    # Webhooks, "Webhook metadata").
+    written_at: datetime
+
+
+Message = Email | Sms | Note | Call
 
 
 class Sent(NamedTuple):
@@ -95,7 +110,7 @@ class Sent(NamedTuple):
         """Whether it may have been sent all the same: it had left us, and nobody said what became of it.
 
         Another attempt may then be a second message, unless the receiver knows a repeat when it sees one: mail has
-        its Message-ID and Resend its key, but no SMS provider here has either.
+        its Message-ID, Resend its key and a webhook its id, but no SMS provider here has any of them.
         """
         return self.outcome == "later" and self.code in _UNSURE
 

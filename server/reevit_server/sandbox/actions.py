@@ -92,13 +92,13 @@ async def pass_time(
         if not await store.aim(conn, scope, holder=move.holder, to=move.target, key=key):
             raise ClockIsMoving
     last = None
-    while (due := await _next(db, scope, to=move.target)) is not None:
+    while (due := await _next(db, scope, move, to=move.target)) is not None:
         assert tuple(due) != last, "what was done is not due again at once"
         try:
-            await _step(db, scope, move, due, held_until=world() + _HOLD)
+            done = await _step(db, scope, move, due, held_until=world() + _HOLD)
         except asyncpg.DeadlockDetectedError:
             continue  # a request was let pass; nothing of this was done
-        last = tuple(due)
+        last = tuple(due) if done else None
         move.steps[due["step"]] += 1
 
 
@@ -112,23 +112,25 @@ async def arrive(conn: Connection, scope: Scope, move: Move) -> datetime:
         raise ClockOutOfReach(now=rfc3339(move.stands_at))
     if not await store.arrive(conn, scope, holder=move.holder, to=move.target):
         raise Unavailable
-    if await store.find_next(conn, scope, to=move.target) is not None:
+    if await store.find_next(conn, scope, since=move.target, to=move.target) is not None:
         raise SomethingBecameDue
     return move.target
 
 
-async def _next(db: Database, scope: Scope, *, to: datetime) -> asyncpg.Record | None:
+async def _next(db: Database, scope: Scope, move: Move, *, to: datetime) -> asyncpg.Record | None:
     async with db.read() as conn:
-        return await store.find_next(conn, scope, to=to)
+        return await store.find_next(conn, scope, since=move.stands_at, to=to)
 
 
-async def _step(db: Database, scope: Scope, move: Move, due: asyncpg.Record, *, held_until: datetime) -> None:
-    """One thing that is due, and the clock moved to when it happens.
+async def _step(db: Database, scope: Scope, move: Move, due: asyncpg.Record, *, held_until: datetime) -> bool:
+    """One thing that is due, and the clock moved to when it happens; False when a request has made it not due, which
+    another may take back: it pauses a subscription whose renewal was to be told of.
 
     The sandbox moves no money, and who asked has no answer yet: that a crash of the database undoes the last moment,
     clock and all, does no harm. To wait for the disk at each step would take half the time.
     """
     at = max(due["at"], move.stands_at)  # a worker may have put it off to later than what comes next
+    done = True
     async with db.transaction(repeatable=True) as conn:
         if not await store.move(conn, scope, holder=move.holder, to=at, held_until=held_until):
             raise ClockIsMoving
@@ -138,8 +140,11 @@ async def _step(db: Database, scope: Scope, move: Move, due: asyncpg.Record, *, 
             )
         elif due["step"] == "collect":
             await subscriptions.collect_in_sandbox(conn, scope, invoice_id=due["id"], now=at)
+        elif due["step"] == "tell":
+            done = await subscriptions.tell_upcoming_in_sandbox(conn, scope, id=due["id"], now=at)
         else:
             invoice_id = await subscriptions.renew_in_sandbox(conn, scope, id=due["id"], now=at)
             if invoice_id is not None:
                 await subscriptions.collect_in_sandbox(conn, scope, invoice_id=invoice_id, now=at)
     move.stands_at = at
+    return done

@@ -6,6 +6,7 @@ import asyncpg
 
 from reevit_server.core.database import Connection
 from reevit_server.core.scope import Scope
+from reevit_server.subscriptions import NOTICE_DAYS, UPCOMING
 
 
 async def hold(
@@ -111,14 +112,17 @@ async def release(conn: Connection, scope: Scope, *, holder: str) -> None:
     )
 
 
-async def find_next(conn: Connection, scope: Scope, *, to: datetime) -> asyncpg.Record | None:
-    """What is due next, up to an instant: the earliest.
+async def find_next(
+    conn: Connection, scope: Scope, *, since: datetime, to: datetime
+) -> asyncpg.Record | None:
+    """What is due next, up to an instant: the earliest. The clock stands at `since`.
 
     Of one instant, providers are asked first how a payment ended, then invoices are charged again, then new periods
-    begin: what was begun earlier is ended before something new begins.
+    begin: what was begun earlier is ended before something new begins. Last, renewals that are near are told of, as
+    things stand then; not those whose instant has passed.
     """
     return await conn.fetchrow(
-        """
+        f"""
         SELECT at, step, id
         FROM (
             (
@@ -144,6 +148,16 @@ async def find_next(conn: Connection, scope: Scope, *, to: datetime) -> asyncpg.
                 ORDER BY queue_at, id
                 LIMIT 1
             )
+            UNION ALL
+            (
+                SELECT current_period_end - interval '{NOTICE_DAYS} days', 'tell', 4, id
+                FROM subscriptions
+                WHERE org_id = $1 AND mode = $2 AND {UPCOMING}
+                  AND current_period_end > $4
+                  AND current_period_end <= $3::timestamptz + interval '{NOTICE_DAYS} days'
+                ORDER BY current_period_end, id
+                LIMIT 1
+            )
         ) AS due
         ORDER BY at, place
         LIMIT 1
@@ -151,6 +165,7 @@ async def find_next(conn: Connection, scope: Scope, *, to: datetime) -> asyncpg.
         scope.org_id,
         scope.mode,
         to,
+        since,
     )
 
 

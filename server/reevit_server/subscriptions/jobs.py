@@ -10,7 +10,7 @@ from reevit_server.core import clock
 from reevit_server.core.database import Connection
 from reevit_server.core.jobs import Job, Tools, enqueue
 from reevit_server.core.scope import Scope
-from reevit_server.subscriptions import collecting, renewing, store
+from reevit_server.subscriptions import collecting, renewing, store, upcoming
 
 RENEW = "subscriptions.renew"
 COLLECT = "subscriptions.collect"
@@ -32,6 +32,15 @@ async def queue_collections(conn: Connection, *, now: datetime, limit: int) -> i
     due = await invoices.take_due(conn, now=now, until=now + timedelta(seconds=_AGAIN_SECONDS), limit=limit)
     await enqueue(conn, *(_job(COLLECT, row) for row in due))
     return len(due)
+
+
+async def tell_upcoming(conn: Connection, *, now: datetime, limit: int) -> int:
+    """Tells of each renewal that is near, once in each period; how many."""
+    near = await store.take_upcoming(conn, now=now, limit=limit)
+    for subscription in near:
+        scope = Scope(subscription["org_id"], subscription["mode"])
+        await upcoming.record(conn, scope, subscription, now=now)
+    return len(near)
 
 
 def _job(name: str, row: asyncpg.Record) -> Job:

@@ -9,6 +9,8 @@ from typing import NamedTuple
 TRIAL_DAYS_MAX = 730
 # About three years, of each interval; the limit that merchants know from elsewhere (Stripe, `interval_count`).
 INTERVAL_COUNT_MAX = {"daily": 1095, "weekly": 156, "monthly": 36, "yearly": 3}
+# So many days before a charge it is told of; not in periods that are no longer than twice that.
+NOTICE_DAYS = 3
 BY_MONTHS = {"monthly": 1, "yearly": 12}
 _DAYS = {"daily": 1, "weekly": 7}
 

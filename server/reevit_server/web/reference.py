@@ -297,8 +297,8 @@ def _words(schema: Schema) -> str:
     """The type, as one would say it."""
     if "$ref" in schema:
         return "object"
-    if "anyOf" in schema:
-        return " or ".join(dict.fromkeys(map(_words, schema["anyOf"])))
+    if (choices := schema.get("anyOf") or schema.get("oneOf")) is not None:
+        return " or ".join(dict.fromkeys(map(_words, choices)))
     if "const" in schema:
         return f"always `{schema['const']}`"
     if "enum" in schema:

@@ -8,6 +8,7 @@ from email.utils import parsedate_to_datetime
 from typing import NamedTuple
 
 from reevit_server.core.egress import Reply
+from reevit_server.core.signatures import SECRET_PREFIX, secret_bytes
 
 # Before each attempt; after the last of them failed, nothing more is tried. A little more than three days in all.
 DELAYS = tuple(
@@ -24,7 +25,6 @@ ENDPOINTS_MAX = 50  # of an organization and mode, listeners included
 
 FINISHED = ("delivered", "exhausted", "disabled")
 
-_SECRET_PREFIX = "whsec_"  # noqa: S105 - how every secret begins
 _SECRET_BYTES = 32
 
 
@@ -116,30 +116,13 @@ def explained(reply: Reply) -> Reply:
 
 def new_secret() -> str:
     """A signing secret: 256 random bits."""
-    return _SECRET_PREFIX + base64.b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()
-
-
-def secret_bytes(secret: str) -> bytes:
-    """What the Standard Webhooks signature is keyed with. Raises ValueError."""
-    if not secret.startswith(_SECRET_PREFIX):
-        raise ValueError(_EXPECTED)
-    written = secret.removeprefix(_SECRET_PREFIX)
-    try:
-        key = base64.b64decode(written, validate=True)
-    except ValueError:
-        raise ValueError(_EXPECTED) from None
-    if base64.b64encode(key).decode() != written:
-        raise ValueError(_EXPECTED)  # Python forgives it, receivers in other languages do not
-    # https://github.com/standard-webhooks/standard-webhooks, "Symmetric": 24 to 64 bytes.
-    if not 24 <= len(key) <= 64:
-        raise ValueError(_EXPECTED)
-    return key
-
-
-_EXPECTED = "Write whsec_ and 24 to 64 random bytes in base64, or leave it out and a secret is made"
+    return SECRET_PREFIX + base64.b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()
 
 
 def checked_secret(secret: str) -> str:
     """The secret, if it is one. Raises ValueError."""
-    secret_bytes(secret)
+    try:
+        secret_bytes(secret)
+    except ValueError as error:
+        raise ValueError(f"{error}, or leave it out and a secret is made") from None
     return secret

@@ -1,12 +1,5 @@
-"""The bytes that are sent, and what proves that they are ours.
+"""The bytes that are sent, and what proves that they are ours: two signatures over the same bytes."""
 
-Two signatures over the same bytes: `X-Reevit-Signature`, as the published clients check it, keyed with the secret as
-it is written; and Standard Webhooks' (https://www.standardwebhooks.com), keyed with what the secret stands for.
-"""
-
-import base64
-import hashlib
-import hmac
 from collections.abc import Sequence
 from datetime import datetime
 from typing import NamedTuple
@@ -14,7 +7,7 @@ from typing import NamedTuple
 import orjson
 
 from reevit_server.core.database import Row
-from reevit_server.webhooks.models import secret_bytes
+from reevit_server.core.signatures import reevit_signature, standard_signature
 
 API_VERSION = "2026-11-01"
 _AGENT = "Reevit-Webhooks/1.0"
@@ -68,16 +61,3 @@ def letter(
         ),
     }
     return Letter(delivery_id, attempt, url, body, headers)
-
-
-def reevit_signature(body: bytes, secret: str) -> str:
-    """`sha256=` and the HMAC in hexadecimal. An empty secret is refused by whoever stores one."""
-    assert secret
-    return "sha256=" + hmac.new(secret.encode(), body, hashlib.sha256).hexdigest()
-
-
-def standard_signature(body: bytes, secret: str, *, id: str, at: datetime) -> str:
-    """One `v1,…` of Standard Webhooks, over `id.timestamp.body`."""
-    signed = b"%s.%d.%s" % (id.encode(), int(at.timestamp()), body)
-    digest = hmac.new(secret_bytes(secret), signed, hashlib.sha256).digest()
-    return "v1," + base64.b64encode(digest).decode()

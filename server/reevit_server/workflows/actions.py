@@ -11,8 +11,8 @@ from reevit_server.core.database import Connection, Row
 from reevit_server.core.errors import ValidationError
 from reevit_server.core.ids import new_id
 from reevit_server.core.scope import Scope
-from reevit_server.workflows import models, rendering, store
-from reevit_server.workflows.errors import TemplateNameTaken, TemplateNotFound
+from reevit_server.workflows import models, rendering, rules_store, store
+from reevit_server.workflows.errors import TemplateInUse, TemplateNameTaken, TemplateNotFound
 from reevit_server.workflows.schemas import PreviewOut, TemplateCreate, TemplatePatch, check_parts
 
 _PARTS = ("subject", "text", "html")
@@ -63,7 +63,10 @@ async def update(
 
 
 async def delete(conn: Connection, scope: Scope, *, id: str) -> None:
-    """Raises TemplateNotFound."""
+    """Raises TemplateNotFound, TemplateInUse."""
+    rule_id = await rules_store.find_with_template(conn, scope, template_id=id)
+    if rule_id is not None:
+        raise TemplateInUse(rule_id=rule_id)
     if not await store.delete(conn, scope, id=id):
         raise TemplateNotFound
 

@@ -12,7 +12,7 @@ from reevit_server.core.openapi import id_in_path, refusals
 from reevit_server.core.paging import cut
 from reevit_server.events import EventNotFound
 from reevit_server.workflows import actions, store
-from reevit_server.workflows.errors import TemplateFails, TemplateNameTaken, TemplateNotFound
+from reevit_server.workflows.errors import TemplateFails, TemplateInUse, TemplateNameTaken, TemplateNotFound
 from reevit_server.workflows.schemas import (
     Preview,
     PreviewOut,
@@ -96,7 +96,7 @@ async def update_template(call: Call, template_id: TemplateId, patch: TemplatePa
     "/v1/workflows/templates/{template_id}",
     status_code=204,
     response_model=None,
-    responses=refusals(TemplateNotFound),
+    responses=refusals(TemplateNotFound, TemplateInUse),
 )
 async def delete_template(call: Call, template_id: TemplateId) -> Answer:
     """Delete a template."""

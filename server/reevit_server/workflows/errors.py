@@ -15,6 +15,30 @@ class TemplateNameTaken(Conflict):
     code = "template_name_taken"
 
 
+class TemplateInUse(Conflict):
+    """A rule says what this template says; `details.rule_id` is it. Change the rule first."""
+
+    code = "template_in_use"
+
+
+class RuleNotFound(NotFound):
+    """There is no such rule in this organization and mode."""
+
+    code = "rule_not_found"
+
+
+class TooManyRules(Unprocessable):
+    """An organization has at most 100 rules in each mode; delete one first."""
+
+    code = "too_many_rules"
+
+
+class ExecutionNotFound(NotFound):
+    """There is no such execution in this organization and mode; executions are kept as long as their events."""
+
+    code = "execution_not_found"
+
+
 class TemplateFails(Unprocessable):
     """The template cannot be rendered with this event; `details` tells which part of it, and where."""
 

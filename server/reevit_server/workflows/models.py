@@ -39,8 +39,21 @@ VOCABULARY: Vocabulary = {
         **dict.fromkeys(("number", "description", "period_start", "period_end", "due_at", "paid_at")),
         **dict.fromkeys(("retry_count", "next_retry_at")),
     },
+    "webhook_endpoint": dict.fromkeys(("id", "url", "disabled_reason")),
     "organization": dict.fromkeys(("name", "address")),
     "event": dict.fromkeys(("id", "type", "created_at")),
+    # Where who gets this says that there is to be no more of its kind. Nothing, where nobody could: in a chat.
+    "unsubscribe_url": None,
+}
+RULES_MAX = 100  # of an organization and mode
+CHAIN_MAX = 5  # workflows that set each other off, one after the other
+# A receipt for what was paid longer ago, and is only recorded now, would be news to nobody.
+NOTICE_DAYS_MAX = 3
+NOTICES = {
+    "receipt_email": ("Receipt by e-mail", ("payment.succeeded",)),
+    "receipt_sms": ("Receipt by SMS", ("payment.succeeded",)),
+    "payment_failed": ("Payment failed", ("payment.failed", "invoice.failed")),
+    "renewal_upcoming": ("Renewal upcoming", ("subscription.renewal_upcoming",)),
 }
 
 # 3GPP TS 23.038, 6.2.1: the default alphabet of an SMS, and those of its letters that take two places.
@@ -67,8 +80,11 @@ def subject_of(type: str) -> str:
     return type.partition(".")[0]
 
 
+def is_about_a_customer(trigger: str) -> bool:
+    """Whether an event of this type may have somebody to write to."""
+    return subject_of(trigger) != "webhook_endpoint"
+
+
 def named(data: Mapping[str, object], name: str) -> dict[str, object]:
     """The fields of an object that a template may name; those that it has not are there, and nothing."""
-    fields = VOCABULARY[name]
-    assert fields is not None, "an object of the vocabulary"
-    return {field: data.get(field) for field in fields}
+    return {field: data.get(field) for field in VOCABULARY[name] or ()}

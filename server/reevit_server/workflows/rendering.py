@@ -15,7 +15,8 @@ from reevit_server.organizations import Seller
 from reevit_server.workflows import models
 from reevit_server.workflows.errors import TemplateFails
 
-_CHANNEL_OF: dict[str, liquid.Channel] = {"subject": "text", "text": "text", "html": "html"}
+_CHANNEL_OF: dict[str, liquid.Channel] = {"subject": "text", "text": "text", "body": "text", "html": "html"}
+_PARTS = ("subject", "text", "html")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +40,20 @@ def faults(parts: Mapping[str, str | None]) -> list[tuple[str, Fault]]:
     return found
 
 
-def render(template: Row, event: Row, seller: Seller) -> Message:
-    """Raises TemplateFails."""
+def render(
+    template: Row,
+    event: Row,
+    seller: Seller,
+    *,
+    customer: Mapping[str, Any] | None = None,
+    unsubscribe_url: str | None = None,
+) -> Message:
+    """To this customer, or else to the one that the event knew. Raises TemplateFails."""
     data, locale = data_of(event, seller), locales.locale_of(seller.locale)
-    said = {part: _said(template, part, data, locale) for part in _CHANNEL_OF}
+    if customer is not None:
+        data["customer"] = models.named(customer, "customer")
+    data["unsubscribe_url"] = unsubscribe_url
+    said = {part: _said(template, part, data, locale) for part in _PARTS}
     if said["subject"] is not None:
         said["subject"] = " ".join(said["subject"].split())
     return Message(**said)

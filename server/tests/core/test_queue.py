@@ -35,6 +35,7 @@ from tests.core.working import (
     until_empty,
     working,
 )
+from tests.webhooks.clockwork import NO_MAIL
 
 _NEVER = "0 0 29 2 *"  # but every fourth year
 _EVERY_SECOND = "* * * * * *"
@@ -457,7 +458,7 @@ async def test_a_duty_whose_database_is_busy_is_done_the_next_time(db: Database,
 
 def test_every_kind_and_every_duty_has_a_name_of_its_own_and_every_time_is_one():
     duties = worker.every(Settings())
-    for things in (worker.JOBS, duties):
+    for things in (worker.kinds(Settings(), NO_MAIL), duties):
         names = [thing.name for thing in things]
         assert len(set(names)) == len(names)
         assert all(noun and verb for noun, _, verb in (name.partition(".") for name in names))

@@ -238,10 +238,17 @@ _PARENTS = (
     ("webhook_deliveries", "event_id", "events"),
     ("webhook_deliveries", "endpoint_id", "webhook_endpoints"),
     ("webhook_attempts", "delivery_id", "webhook_deliveries"),
+    ("messages", "customer_id", "customers"),
+    ("messages", "integration_id", "integrations"),
+    ("message_attempts", "message_id", "messages"),
+    ("executions", "event_id", "events"),
+    ("executions", "customer_id", "customers"),
+    ("execution_actions", "execution_id", "executions"),
 )
 _ROOTS = {
     *("organizations", "api_keys", "customers", "webhook_endpoints"),
     *("sandbox_clocks", "invoice_numbers", "retry_policies", "templates"),
+    *("integrations", "suppressions", "rules", "notice_switches"),
 }
 
 

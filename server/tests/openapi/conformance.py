@@ -21,6 +21,8 @@ def check(response: httpx.Response) -> None:
         door, _ = _ROUTES.match(request.method, request.url.raw_path.partition(b"?")[0])
     except AppError:
         return  # no operation of the document: an address or a method that there is not
+    if door.template not in DOCUMENT["paths"]:
+        return  # a page for people
     method = "get" if request.method == "HEAD" else request.method.lower()
     operation = DOCUMENT["paths"][door.template][method]
     where = f"{operation['operationId']}: {response.status_code}"

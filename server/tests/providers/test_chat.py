@@ -83,6 +83,15 @@ async def test_each_chat_gets_the_body_it_documents(host: str, body: Mapping[str
     assert orjson.loads(request.body) == body
 
 
+async def test_an_address_in_any_script_travels_in_ascii():
+    async with channel("chat.bücher.example", says(200, b"ok")) as (send, there):
+        sent = await send(note(), "/räume/1?nach=über")
+    request = only(there)
+    assert sent.outcome == "sent"
+    assert request.line == "POST /r%C3%A4ume/1?nach=%C3%BCber HTTP/1.1"
+    assert request.headers["host"] == f"chat.xn--bcher-kva.example:{there.port}"
+
+
 async def test_what_is_too_long_for_discord_is_cut():
     _, request = await asked("discord.com", "💸" * 2001)
     assert orjson.loads(request.body)["content"] == "💸" * 1999 + "…"

@@ -9,14 +9,13 @@ import pytest
 
 from reevit_server.providers import email_apis
 from reevit_server.providers.email_apis import Resend, SendGrid
-from reevit_server.providers.sending import Attachment, Email, Sent
-from tests.providers.letters import KEY, MESSAGE_ID, email
+from reevit_server.providers.sending import Email, Sent
+from tests.providers.letters import HTML, KEY, LOGO, MESSAGE_ID, PDF, email
 from tests.providers.webapi import api, only, says
 from tests.webhooks.hostile import Scenario, hangs_up, resets
 
 RESEND = Resend(api_key="re_123456789")
 SENDGRID = SendGrid(api_key="SG.abc-def_1.23")
-PDF = Attachment("Réçu.pdf", "application/pdf", b"%PDF-1.7\x00\xff")
 
 Send = Callable[[Email, Scenario], Awaitable[Sent]]
 
@@ -107,6 +106,31 @@ async def test_sendgrid_gets_the_letter_it_asks_for():
     }
 
 
+async def test_a_picture_in_line_goes_with_the_name_that_the_html_calls_it_by():
+    letter = email(html=HTML, attachments=(LOGO, PDF))
+    async with api(says(200, {"id": "x"})) as (there, post, base_url):
+        await email_apis.send_by_resend(RESEND, letter, post=post, base_url=base_url)
+        await email_apis.send_by_sendgrid(SENDGRID, letter, post=post, base_url=base_url)
+    by_resend, by_sendgrid = (orjson.loads(request.body)["attachments"] for request in there.requests)
+    picture, file = (base64.b64encode(one.content).decode() for one in (LOGO, PDF))
+    # https://resend.com/docs/dashboard/emails/embed-inline-images
+    assert by_resend == [
+        {"filename": "logo.png", "content": picture, "content_type": "image/png", "content_id": "logo"},
+        {"filename": "Réçu.pdf", "content": file, "content_type": "application/pdf"},
+    ]
+    # https://www.twilio.com/docs/sendgrid/api-reference/mail-send/mail-send
+    assert by_sendgrid == [
+        {
+            "content": picture,
+            "filename": "logo.png",
+            "type": "image/png",
+            "disposition": "inline",
+            "content_id": "logo",
+        },
+        {"content": file, "filename": "Réçu.pdf", "type": "application/pdf", "disposition": "attachment"},
+    ]
+
+
 @pytest.mark.parametrize(
     ("status", "name", "outcome"),
     [
@@ -188,6 +212,7 @@ async def test_an_answer_in_another_form_is_no_trouble(send: Send, answer: bytes
         {"from_name": "Ama\nX: y"},
         {"subject": "x" * 2**20},
         {"text": "\ud83d"},
+        {"attachments": (LOGO,)},
     ],
 )
 async def test_what_would_be_another_letter_is_not_even_asked_for(send: Send, fields: dict[str, Any]):

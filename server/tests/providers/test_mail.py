@@ -3,8 +3,9 @@
 from datetime import UTC, datetime
 from email import message_from_bytes, policy
 from email.header import decode_header, make_header
-from email.message import EmailMessage
+from email.message import EmailMessage, Message
 from email.utils import parseaddr
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -12,7 +13,7 @@ from hypothesis import strategies as st
 
 from reevit_server.providers import mail
 from reevit_server.providers.sending import Attachment
-from tests.providers.letters import MESSAGE_ID, email
+from tests.providers.letters import HTML, LOGO, MESSAGE_ID, email
 from tests.providers.mailserver import text_of
 
 PDF = Attachment("INV-000042.pdf", "application/pdf", bytes(range(256)) * 20)
@@ -21,6 +22,13 @@ _BY_MAIL = {"exclude_categories": ("Cc", "Cs")}
 
 def read(content: bytes) -> EmailMessage:
     return message_from_bytes(content, policy=policy.default)
+
+
+def structure(part: Message) -> str | tuple[Any, ...]:
+    """The kinds of a letter's parts, one within the other."""
+    if not part.is_multipart():
+        return part.get_content_type()
+    return (part.get_content_type(), *(structure(within) for within in part.get_payload()))
 
 
 def test_a_letter_comes_out_as_it_was_given():
@@ -52,6 +60,64 @@ def test_a_letter_comes_out_as_it_was_given():
     assert (html.get_content_type(), text_of(html)) == ("text/html", "<p>Thank you, <b>Ada</b> ☕</p>\n")
     assert (attached.get_filename(), attached.get_content_type()) == ("INV-000042.pdf", "application/pdf")
     assert attached.get_content() == PDF.content
+
+
+def test_a_picture_in_line_goes_with_the_html_and_a_file_with_the_letter():
+    content = mail.built(email(html=HTML, attachments=(PDF, LOGO)))
+    letter = read(content)
+    assert structure(letter) == (
+        "multipart/mixed",
+        ("multipart/alternative", "text/plain", ("multipart/related", "text/html", "image/png")),
+        "application/pdf",
+    )
+    related = next(part for part in letter.walk() if part.get_content_type() == "multipart/related")
+    html, picture = related.iter_parts()
+    assert related.get_param("type") == "text/html"
+    assert text_of(html) == HTML
+    assert picture["Content-ID"] == "<logo>"
+    assert (picture.get_content_disposition(), picture.get_filename()) == ("inline", "logo.png")
+    assert picture.get_content() == LOGO.content
+    (file,) = letter.iter_attachments()
+    assert (file.get_content_disposition(), file["Content-ID"]) == ("attachment", None)
+    assert letter.get_body(("html", "plain")) is html
+    assert content.isascii()
+    assert max(len(line) for line in content.split(b"\r\n")) <= 78
+
+
+def test_every_picture_stands_after_the_html_by_its_own_name():
+    others = (LOGO._replace(content_id="x" * 60), LOGO._replace(content_id="A.b_c-9"))
+    content = mail.built(email(html=HTML, attachments=(LOGO, *others)))
+    letter = read(content)
+    assert structure(letter) == (
+        "multipart/alternative",
+        "text/plain",
+        ("multipart/related", "text/html", "image/png", "image/png", "image/png"),
+    )
+    for name in (b"logo", b"x" * 60, b"A.b_c-9"):
+        assert b"\r\nContent-ID: <%s>\r\n" % name in content
+
+
+@pytest.mark.parametrize(
+    "content_id",
+    [
+        "",
+        "x" * 61,
+        "<logo>",
+        "a b",
+        "lögo",
+        "logo\r\nX: y",
+        "logo\n",
+        "a>b",
+        '"',
+        "a%b",
+        ".logo",
+        "=?utf-8?q?x?=",
+    ],
+)
+def test_a_picture_has_a_name_that_is_itself_in_header_and_html(content_id: str):
+    picture = LOGO._replace(content_id=content_id)
+    with pytest.raises(ValueError, match="content_id"):
+        mail.built(email(html=HTML, attachments=(picture,)))
 
 
 def test_a_letter_without_extras_has_none():
@@ -161,12 +227,15 @@ def test_a_long_text_is_read_as_it_was_written():
         ({"list_unsubscribe_url": "javascript:alert(1)"}, "unsubscribe"),
         ({"text": "a\0b"}, "text has a NUL"),
         ({"html": "\udc00"}, "HTML has half a character"),
-        ({"attachments": (("a\r\nX: y", "text/csv", b""),)}, "attachment's name has a control"),
-        ({"attachments": (("../a.csv", "text/csv", b""),)}, "without slashes"),
-        ({"attachments": (("=?utf-8?q?=0d=0aX:_y?=", "text/csv", b""),)}, "without slashes"),
-        ({"attachments": (("a.csv", "text/csv\r\nX: y", b""),)}, "media type"),
-        ({"attachments": (("a.eml", "message/rfc822", b""),)}, "media type"),
-        ({"attachments": (("a", "multipart/mixed", b""),)}, "media type"),
+        ({"attachments": (Attachment("a\r\nX: y", "text/csv", b""),)}, "attachment's name has a control"),
+        ({"attachments": (Attachment("../a.csv", "text/csv", b""),)}, "without slashes"),
+        ({"attachments": (Attachment("=?utf-8?q?=0d=0aX:_y?=", "text/csv", b""),)}, "without slashes"),
+        ({"attachments": (Attachment("a.csv", "text/csv\r\nX: y", b""),)}, "media type"),
+        ({"attachments": (Attachment("a.eml", "message/rfc822", b""),)}, "media type"),
+        ({"attachments": (Attachment("a", "multipart/mixed", b""),)}, "media type"),
+        ({"attachments": (LOGO,)}, "no HTML that could show it"),
+        ({"html": HTML, "attachments": (LOGO, LOGO)}, "same content_id"),
+        ({"html": HTML, "attachments": (PDF._replace(content_id="logo"),)}, "Only a picture"),
     ],
 )
 def test_what_would_be_another_letter_is_refused_in_a_sentence(fields: dict[str, object], sentence: str):

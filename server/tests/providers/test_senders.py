@@ -10,11 +10,11 @@ import pytest
 
 from reevit_server.core import egress
 from reevit_server.core.egress import Reply
-from reevit_server.providers import chat, email_apis, senders, smtp
+from reevit_server.providers import chat, email_apis, senders, smtp, webhook
 from reevit_server.providers import sms as texts
-from reevit_server.providers.senders import SENDERS, BadCredentials, credentials_of
+from reevit_server.providers.senders import SENDERS, BadCredentials, Field, credentials_of, fields_of
 from reevit_server.providers.sending import Message
-from tests.providers.letters import email, note, sms
+from tests.providers.letters import call, email, note, sms
 from tests.webhooks.hostile import LOOPBACK, receiver, silent
 
 GOOD: Mapping[str, dict[str, Any]] = {
@@ -25,6 +25,7 @@ GOOD: Mapping[str, dict[str, Any]] = {
     "africas_talking": {"username": "sandbox", "api_key": "s3cret"},
     "hubtel": {"client_id": "id", "client_secret": "s3cret", "sender": "AmaShop"},
     "chat": {"url": "https://hooks.slack.com/services/T0/B0/s3cret"},
+    "webhook": {"url": "https://shop.example/hooks", "secret": "whsec_" + "s3cret+/" * 4},
 }
 
 
@@ -62,6 +63,36 @@ def test_no_secret_is_shown(name: str):
     shown = repr(made(name))
     assert "s3cret" not in shown
     assert "p4ss" not in shown
+
+
+def test_what_a_sender_takes_is_told_with_what_of_it_is_secret():
+    assert fields_of("smtp") == (
+        Field("host", "string", required=True, secret=False),
+        Field("port", "integer", required=False, secret=False),
+        Field("security", "string", required=False, secret=False),
+        Field("username", "string", required=False, secret=False),
+        Field("password", "string", required=False, secret=True),
+    )
+    assert fields_of("webhook") == (
+        Field("url", "string", required=True, secret=False),
+        Field("secret", "string", required=True, secret=True),
+    )
+
+
+@everybody
+def test_what_must_be_given_is_enough(name: str):
+    required = {field.name: GOOD[name][field.name] for field in fields_of(name) if field.required}
+    assert credentials_of(name, required, private=False).check() == {}
+    for field in required:
+        assert list(faults(name, {**required, field: None})) == [field]
+
+
+@everybody
+def test_exactly_the_secrets_are_not_shown(name: str):
+    shown = repr(made(name))
+    for field in fields_of(name):
+        if field.name in GOOD[name]:
+            assert (repr(GOOD[name][field.name]) in shown) is not field.secret
 
 
 @everybody
@@ -136,7 +167,12 @@ async def test_each_sends_its_own_kind_of_message_where_its_provider_listens():
         asked.append(url)
         return Reply(7, 503, body="Not now")
 
-    messages: Mapping[str, Message] = {"email": email(), "sms": sms(), "notification": note()}
+    messages: Mapping[str, Message] = {
+        "email": email(),
+        "sms": sms(),
+        "notification": note(),
+        "webhook": call(),
+    }
     async with smtp.opened(private=False) as connect:
         for name, (channel, _) in SENDERS.items():
             credentials = made(name)
@@ -154,6 +190,7 @@ async def test_each_sends_its_own_kind_of_message_where_its_provider_listens():
         "https://api.sandbox.africastalking.com/version1/messaging",
         "https://sms.hubtel.com/v1/messages/send",
         "https://hooks.slack.com/services/T0/B0/s3cret",
+        "https://shop.example/hooks",
     ]
 
 
@@ -170,6 +207,7 @@ async def test_who_is_silent_for_15_seconds_may_have_sent_it():
             texts.send_by_africas_talking(made("africas_talking"), sms(), post=post, base_url=base_url),
             texts.send_by_hubtel(made("hubtel"), sms(), post=post, base_url=base_url),
             chat.send(chat.IncomingWebhook(url=there.url), note(), post=post),
+            webhook.send(webhook.Webhook(url=there.url, secret=GOOD["webhook"]["secret"]), call(), post=post),
         )
     assert there.connections == len(all_sent)
     for sent in all_sent:

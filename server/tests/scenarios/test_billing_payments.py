@@ -175,7 +175,7 @@ async def test_what_is_processing_for_days_is_asked_after_and_completed_later(bi
     await billing.play(subscription, "succeed")
     await billing.news()
     assert (await billing.later("30d"))["reconciliations"] == 0
-    assert types(await billing.news()) == [*RENEWED, *PAID]
+    assert types(await billing.news()) == [UPCOMING, *RENEWED, *PAID]
     assert standing(await billing.see(customer["id"])) == ("active", 1, 3000)
 
 

@@ -9,9 +9,11 @@ import pytest
 from tests.makers import refused
 from tests.subscriptions.billing import (
     BEGUN,
+    NOTICE,
     PAID,
     RENEWED,
     TEAM,
+    UPCOMING,
     Billing,
     coming,
     days,
@@ -47,7 +49,8 @@ async def test_two_years_of_a_monthly_plan_begun_on_31_january(billing: Billing)
         passed = await billing.at(bound)
         assert (passed["renewals"], passed["collections"], passed["reconciliations"]) == (1, 0, 0)
         assert instant(passed["now"]) == bound
-        news = await billing.news()
+        near, *news = await billing.news()
+        assert (near["type"], instant(near["created_at"])) == (UPCOMING, bound - NOTICE)
         assert types(news) == [*RENEWED, *PAID]
         assert {instant(event["created_at"]) for event in news} == {bound}
         assert news[0]["data"]["previous_attributes"] == {
@@ -136,7 +139,8 @@ async def test_a_trial_ends_with_the_first_charge(billing: Billing):
     assert types(await billing.news()) == ["customer.created", "subscription.created"]
 
     await billing.at(first - MOMENT)
-    assert await billing.news() == []
+    (near,) = await billing.news()
+    assert (near["type"], instant(near["created_at"])) == (UPCOMING, first - NOTICE)
     await billing.at(first)
     news = await billing.news()
     assert types(news) == [*RENEWED, *PAID]
@@ -208,7 +212,8 @@ async def test_a_new_price_holds_from_the_next_period_on(billing: Billing):
         {"pending_changes": None, "method": "card"},
     )
     await billing.at(bounds[1])
-    renewed, created_, *_ = await billing.news()
+    near, renewed, created_, *_ = await billing.news()
+    assert (near["type"], near["data"]["amount"], near["data"]["pending_changes"]) == (UPCOMING, 1500, dearer)
     assert renewed["data"]["previous_attributes"] == {
         "plan_id": "team",
         "amount": 1500,

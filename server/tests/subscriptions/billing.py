@@ -2,7 +2,7 @@
 
 from calendar import isleap
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from reevit_server.core.clock import utc_now
@@ -15,6 +15,8 @@ DECLINED = ["payment.created", "payment.failed", "invoice.failed"]
 DECLINED_AGAIN = ["payment.failed", "invoice.failed"]
 BEGUN = ["subscription.created", "invoice.created"]
 RENEWED = ["subscription.renewed", "invoice.created"]
+UPCOMING = "subscription.renewal_upcoming"
+NOTICE = timedelta(days=3)
 
 _NOUNS = {"cus": "customers", "sub": "subscriptions", "inv": "invoices", "pay": "payments"}
 

@@ -66,6 +66,14 @@ _FORGOTTEN = """
           status = 'canceled' OR status = 'paused' AND NOT cancel_at_period_end
       )
 """
+# A renewal is told of beforehand once.
+_TOLD_TWICE = """
+    SELECT subject_id, data ->> 'next_renewal_at' AS renewal_at, count(*) AS times
+    FROM events
+    WHERE org_id = $1 AND mode = $2 AND type = 'subscription.renewal_upcoming'
+    GROUP BY subject_id, data ->> 'next_renewal_at'
+    HAVING count(*) > 1
+"""
 # Each invoice is paid once, by a payment that succeeded once.
 _TWICE = """
     SELECT subject_id, type, count(*) AS times
@@ -82,6 +90,6 @@ async def drift(db: Database, scope: Scope) -> list[Any]:
     found: list[Any] = await fold.drift(db, scope)
     async with db.snapshot() as conn:
         found += [row async for row in verification.verify(conn, scope)]
-        for statement in (_UNBILLED, _OVERLAPPING, _GAPS, _MISJUDGED, _FORGOTTEN, _TWICE):
+        for statement in (_UNBILLED, _OVERLAPPING, _GAPS, _MISJUDGED, _FORGOTTEN, _TOLD_TWICE, _TWICE):
             found += [dict(row) for row in await conn.fetch(statement, scope.org_id, scope.mode)]
     return found

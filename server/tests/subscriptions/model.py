@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from reevit_server.providers.base import HARD_DECLINES
-from reevit_server.subscriptions.models import DEFAULT_POLICY, RetryPolicy, boundary, recounted
+from reevit_server.subscriptions.models import DEFAULT_POLICY, NOTICE_DAYS, RetryPolicy, boundary, recounted
 
 POLICIES = {
     "team": DEFAULT_POLICY,
@@ -15,6 +15,7 @@ POLICIES = {
     "never": RetryPolicy([], 0, "past_due"),
 }
 TERMS = ("plan_id", "amount", "interval", "interval_count")
+NOTICE = timedelta(days=NOTICE_DAYS)
 RECONCILE_DELAYS = [timedelta(minutes=1), timedelta(minutes=5), timedelta(hours=1), timedelta(days=1)]
 
 
@@ -39,6 +40,7 @@ class Subscription:
     end: datetime
     ends_with_period: bool = False
     pending: dict[str, Any] = field(default_factory=dict)
+    told: datetime | None = None
 
     def looked_at(self) -> datetime | None:
         """When the schedule has anything to do with it."""
@@ -50,6 +52,11 @@ class Subscription:
 
     def renews(self) -> datetime | None:
         return None if self.ends_with_period or self.status in ("paused", "canceled") else self.end
+
+    def told_of(self) -> datetime | None:
+        """When its renewal is to be told of, once in each period that is long enough."""
+        told = self.told == self.end or self.end - self.start <= 2 * NOTICE
+        return None if told or self.status == "past_due" or self.renews() is None else self.end - NOTICE
 
 
 @dataclass(eq=False)
@@ -159,16 +166,17 @@ class Model:
                 *((invoice.ask_at, 1, place, invoice) for place, invoice in enumerate(self.invoices)),
                 *((invoice.next_at, 2, place, invoice) for place, invoice in enumerate(self.invoices)),
                 *((each.looked_at(), 3, place, each) for place, each in enumerate(self.subscriptions)),
+                *((each.told_of(), 4, place, each) for place, each in enumerate(self.subscriptions)),
             ]
             at, kind, _, subject = min(
                 ((at, *more) for at, *more in due if at is not None and at <= to),
                 key=lambda found: found[:3],
                 default=(to, 0, 0, None),
             )
-            self.now = at
+            self.now = max(self.now, at)
             if kind == 0:
                 return
-            {1: self._ask, 2: self.charge, 3: self._renew}[kind](subject)
+            {1: self._ask, 2: self.charge, 3: self._renew, 4: self._tell_of_renewal}[kind](subject)
 
     def _ask(self, invoice: Invoice) -> None:
         if invoice.step == "timeout":
@@ -182,6 +190,11 @@ class Model:
             self._restate(subscription, "canceled", "subscription.canceled")
         else:
             self._begin(subscription, "subscription.renewed")
+
+    def _tell_of_renewal(self, subscription: Subscription) -> None:
+        subscription.told = subscription.end
+        if not subscription.customer.deleted:
+            self._tell("subscription.renewal_upcoming", subscription)
 
     # What follows
 

@@ -27,6 +27,7 @@ from tests.subscriptions.billing import (
     DECLINED,
     PAID,
     RENEWED,
+    UPCOMING,
     Billing,
     each,
     instant,
@@ -120,7 +121,7 @@ async def test_periods_begin_and_are_charged_when_the_one_before_is_over(
     await billing.news()
     for number in range(1, 4):
         await clockwork.run_until(begun + number * WEEK - MOMENT)
-        assert await billing.news() == []
+        assert types(await billing.news()) == [UPCOMING]
         await clockwork.run_until(begun + number * WEEK)
         news = await billing.news()
         assert types(news) == [*RENEWED, *PAID]
@@ -465,6 +466,7 @@ async def test_whoever_listens_finds_its_own_user_in_what_is_told_of_billing(
     sent = [one.json for one in outside.take()]
     assert Counter(types(sent)) == {
         "subscription.created": 1,
+        "subscription.renewal_upcoming": 1,
         "subscription.renewed": 1,
         "subscription.paused": 1,
         "subscription.canceled": 1,

@@ -3,32 +3,45 @@ the test sets. What runs is what `worker.py` names; only the outside is replaced
 """
 
 import json
+import ssl
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple, Self
 
-from reevit_server import worker
+from reevit_server import subscriptions, worker
 from reevit_server.core.clock import utc_now
 from reevit_server.core.database import Database
 from reevit_server.core.egress import Reply
 from reevit_server.core.jobs import NotYet, Tools, scope_and_ids
 from reevit_server.core.sealing import Sealer
+from reevit_server.providers import smtp
 from reevit_server.settings import Settings
 from tests.makers import MASTER_KEY
 
 FINE = Reply(12, 200, body="thank you")
 BROKEN = Reply(34, 500, body="out of order")
+
+
+async def _nowhere(host: str, port: int) -> list[str]:
+    del host, port
+    return []
+
+
+# For work that sends no mail: no mail server has an address.
+NO_MAIL = smtp.Connect(private=True, resolve=_nowhere, tls=ssl.create_default_context())
 REFUSED = Reply(1, error="connection_failed", error_message="No connection: Connection refused.")
 
-_RUN = {kind.name: kind.run for kind in worker.JOBS}
-_DUTIES = {duty.name: duty.run for duty in worker.every(Settings())}
+_SETTINGS = Settings()
+_DUTIES = {duty.name: duty.run for duty in worker.every(_SETTINGS)}
 # Those that look for what is due, in the order of a test clock: what was begun earlier is ended first.
 _QUEUEING = (
     "webhooks.queue_due",
+    "messages.queue_due",
     "payments.queue_unsettled",
     "subscriptions.queue_collections",
     "subscriptions.queue_renewals",
+    "subscriptions.tell_upcoming",
 )
 _BATCH_ROWS = 10_000
 
@@ -103,7 +116,16 @@ class Queued(NamedTuple):
 class Clockwork:
     """The jobs of an organization, and the hands of the clock."""
 
-    def __init__(self, tools: Tools, clock: Clock, org_id: str) -> None:
+    def __init__(
+        self,
+        tools: Tools,
+        clock: Clock,
+        org_id: str,
+        *,
+        connect: smtp.Connect = NO_MAIL,
+        settings: Settings = _SETTINGS,
+    ) -> None:
+        self._run = {kind.name: kind.run for kind in worker.kinds(settings, connect)}
         self.tools = tools
         self.clock = clock
         self._org_id = org_id
@@ -136,7 +158,7 @@ class Clockwork:
     async def do(self, job: Queued) -> None:
         """A job, which stays in the queue, as if its worker died before it could take it out."""
         scope, ids = scope_and_ids(job.payload)
-        await _RUN[job.name](self.tools, scope, *ids)
+        await self._run[job.name](self.tools, scope, *ids)
 
     async def take_out(self, job: Queued) -> None:
         self._later.pop(job.id, None)
@@ -179,24 +201,30 @@ class Clockwork:
         return [Queued(*row) for row in rows]
 
     async def _next_at(self) -> datetime | None:
-        """When something becomes due next: a delivery's next attempt, a payment's provider, an invoice's charge, the
-        end of a period, a job put off. Where a test clock stands still, the worker waits for none of billing.
+        """When something becomes due next: a delivery's or a message's next attempt, a payment's provider, an invoice's charge, the
+        end of a period, the notice before it, a job put off. Where a test clock stands still, the worker waits for
+        none of billing.
         """
         async with self.tools.db.read() as conn:
             due = await conn.fetchval(
-                """
+                f"""
                 SELECT min(at)
                 FROM (
                     SELECT next_attempt_at AS at FROM webhook_deliveries WHERE org_id = $1 AND status = 'scheduled'
+                    UNION ALL SELECT next_attempt_at FROM messages WHERE org_id = $1 AND status = 'scheduled'
                     UNION ALL SELECT min(at)
                     FROM (
                         SELECT reconcile_at AS at FROM payments WHERE org_id = $1
                         UNION ALL SELECT queue_at FROM invoices WHERE org_id = $1
                         UNION ALL SELECT queue_at FROM subscriptions WHERE org_id = $1
+                        UNION ALL SELECT current_period_end - interval '{subscriptions.NOTICE_DAYS} days'
+                        FROM subscriptions
+                        WHERE org_id = $1 AND {subscriptions.UPCOMING} AND current_period_end > $2
                     ) AS billing
                     WHERE NOT EXISTS (SELECT FROM sandbox_clocks WHERE org_id = $1 AND now IS NOT NULL)
                 ) AS due
                 """,
                 self._org_id,
+                self.clock(),
             )
         return min((at for at in (due, *self._later.values()) if at is not None), default=None)

@@ -9,7 +9,7 @@ from reevit_server.api_keys.models import SCOPES
 from reevit_server.core.clock import utc_now
 from reevit_server.core.database import Database
 from reevit_server.core.sealing import WrongMasterKey
-from reevit_server.webhooks.models import secret_bytes
+from reevit_server.core.signatures import secret_bytes
 from tests.makers import Api, Merchant, created, ok, refused
 from tests.webhooks import rows
 from tests.webhooks.clockwork import Clockwork, Outside

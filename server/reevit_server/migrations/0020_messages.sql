@@ -58,6 +58,7 @@ CREATE TABLE messages (
     FOREIGN KEY (org_id, mode, customer_id) REFERENCES customers (org_id, mode, id),
     FOREIGN KEY (org_id, mode, integration_id) REFERENCES integrations (org_id, mode, id),
     CHECK ((execution_id IS NULL) = (position IS NULL)),
+    CHECK (integration_id IS NOT NULL OR status NOT IN ('scheduled', 'queued', 'sending', 'sent')),
     CHECK ((status = 'scheduled') = (next_attempt_at IS NOT NULL)),
     CHECK ((status = 'sending') = (sending_until IS NOT NULL)),
     CHECK ((status IN ('scheduled', 'queued', 'sending')) = (finished_at IS NULL)),

@@ -15,25 +15,25 @@ from reevit_server.notices.models import Facts, in_order, shortened
 from reevit_server.notices.words import words_in
 
 # Rather than that less is left of a name, less is said.
-_NAME_LEAST = 24
+_NAME_LEAST = 20
+_NAME_MOST = 160
 _REFERENCE_MOST = 40
 
 
 def sms(facts: Facts) -> str:
     """The notice as an SMS that is paid as one, however long the merchant's name is.
 
-    Its letters are those of the GSM alphabet, but for the name's own; with others less fits in, and less is said.
-    Only an address to pay at may be so long that it becomes two.
+    Its letters are those of the GSM alphabet, but for the name's own: with others less fits in, and less is said. Only
+    with such a name, or an address to pay at, may it be two.
     """
     locale = locales.locale_of(facts.seller.locale)
     if locale.language not in paper_words.LANGUAGES:
         locale = Locale("en")
     words = words_in(locale.language)
-    name = gsm.typed(plain(facts.seller.name))
+    name = shortened(gsm.typed(plain(facts.seller.name)), _NAME_MOST, more="...")
     sentences = _sentences(facts, words, locale)
     for count in range(len(sentences), 0, -1):
-        least = _NAME_LEAST if count > 1 else 1
-        for length in (len(name), *range(min(len(name), 160) - 1, least - 1, -1)):
+        for length in (len(name), *range(len(name) - 1, _NAME_LEAST - 1, -1)):
             text = _text(facts, words, shortened(name, length, more="..."), sentences[:count])
             if gsm.fits_in_one(text):
                 return text

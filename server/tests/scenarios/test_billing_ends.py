@@ -9,6 +9,7 @@ from tests.makers import refused
 from tests.subscriptions.billing import (
     DECLINED_AGAIN,
     PAID,
+    UPCOMING,
     Billing,
     coming,
     days,

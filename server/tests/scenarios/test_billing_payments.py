@@ -9,6 +9,7 @@ from tests.subscriptions.billing import (
     BEGUN,
     PAID,
     RENEWED,
+    UPCOMING,
     Billing,
     coming,
     each,

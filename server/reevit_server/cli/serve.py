@@ -105,7 +105,7 @@ async def _prepare(chosen: Settings, address: str, *, demo: bool) -> None:
 def _pass_on(chosen: Settings, address: str) -> None:
     """Settings reach the child processes as the environment that they read them from."""
     for name, value in chosen.model_dump(mode="json", exclude_none=True).items():
-        os.environ[PREFIX + name.upper()] = str(value)
+        os.environ[PREFIX + name.upper()] = ",".join(value) if isinstance(value, list) else str(value)
     os.environ[PREFIX + "DATABASE_URL"] = address
 
 

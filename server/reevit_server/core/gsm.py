@@ -1,5 +1,6 @@
 """The alphabet of SMS: in it, one message holds 160 letters; with any other letter, 70."""
 
+import math
 import unicodedata
 
 # 3GPP TS 23.038, 6.2.1: the default alphabet, and those of its letters that take two places.
@@ -24,10 +25,19 @@ def places(text: str) -> int | None:
     return sum(2 if letter in _PAIRS else 1 for letter in text)
 
 
+def segments(text: str) -> int:
+    """How many messages it is paid as: 160 letters of the alphabet in one, 153 in each of several; of texts with any
+    other letter, 70 and 67.
+    """
+    taken, alone, together = places(text), 160, 153
+    if taken is None:
+        taken, alone, together = len(text.encode("utf-16-le")) // 2, 70, 67
+    return 1 if taken <= alone else math.ceil(taken / together)
+
+
 def fits_in_one(text: str) -> bool:
     """Whether it is paid as one message."""
-    taken = places(text)
-    return len(text.encode("utf-16-le")) <= 2 * 70 if taken is None else taken <= 160
+    return segments(text) == 1
 
 
 def typed(text: str) -> str:

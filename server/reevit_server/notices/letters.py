@@ -84,7 +84,7 @@ def _sentences(facts: Facts, words: Mapping[str, str], locale: Locale, amount: s
 
 def _text(said: Mapping[str, Any], sentences: list[str]) -> str:
     """The letter for who reads no HTML. A line that goes on is indented: it cannot pass for another point."""
-    words = said["words"]
+    words: Mapping[str, str] = said["words"]
 
     def point(name: str, value: str) -> str:
         return words["point"].format(name=name, value=value).replace("\n", "\n  ")

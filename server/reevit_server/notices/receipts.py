@@ -15,7 +15,7 @@ def receipt_html(facts: Facts) -> str:
 
 
 def receipt_pdf(facts: Facts) -> bytes:
-    """One page of A4, the same bytes for the same facts. Takes some milliseconds: doors do it in a thread."""
+    """A page of A4, the same bytes for the same facts. Takes some milliseconds: doors do it in a thread."""
     return paper.to_pdf("notices/receipt.typ", _said(facts), logo=facts.seller.logo, at=facts.at)
 
 

@@ -23,8 +23,8 @@ _REFERENCE_MOST = 40
 def sms(facts: Facts) -> str:
     """The notice as an SMS that is paid as one, however long the merchant's name is.
 
-    Its letters are those of the GSM alphabet, but for the name's own: with others less fits in, and less is said. Only
-    with such a name, or an address to pay at, may it be two.
+    Its letters are those of the GSM alphabet, but for the name's own: with others less fits in, and less is said.
+    Only with such a name, or with an address to pay at, may it be two.
     """
     locale = locales.locale_of(facts.seller.locale)
     if locale.language not in paper_words.LANGUAGES:

@@ -7,11 +7,12 @@ from typing import Any
 import asyncpg
 
 from reevit_server import events, organizations
+from reevit_server.core import gsm
 from reevit_server.core.database import Connection, Row
 from reevit_server.core.errors import ValidationError
 from reevit_server.core.ids import new_id
 from reevit_server.core.scope import Scope
-from reevit_server.workflows import models, rendering, rules_store, store
+from reevit_server.workflows import rendering, rules_store, store
 from reevit_server.workflows.errors import TemplateInUse, TemplateNameTaken, TemplateNotFound
 from reevit_server.workflows.schemas import PreviewOut, TemplateCreate, TemplatePatch, check_parts
 
@@ -87,7 +88,7 @@ async def preview(conn: Connection, scope: Scope, *, id: str, event_id: str) -> 
         text=message.text,
         html=message.html,
         characters=len(message.text or "") if sms else None,
-        segments=models.sms_segments(message.text or "") if sms else None,
+        segments=gsm.segments(message.text or "") if sms else None,
     )
     return said, rendering.customer_of(event).get("id")
 

@@ -1,6 +1,5 @@
 """Pure rules of workflows: what a template may speak of, and how long a message is."""
 
-import math
 from collections.abc import Mapping
 
 from reevit_server.core.liquid import ANY, Vocabulary
@@ -55,24 +54,6 @@ NOTICES = {
     "payment_failed": ("Payment failed", ("payment.failed", "invoice.failed")),
     "renewal_upcoming": ("Renewal upcoming", ("subscription.renewal_upcoming",)),
 }
-
-# 3GPP TS 23.038, 6.2.1: the default alphabet of an SMS, and those of its letters that take two places.
-_GSM = frozenset(
-    "@£$¥èéùìòÇ\nØø\rÅåΔ_ΦΓΛΩΠΨΣΘΞÆæßÉ !\"#¤%&'()*+,-./0123456789:;<=>?"
-    "¡ABCDEFGHIJKLMNOPQRSTUVWXYZÄÖÑÜ§¿abcdefghijklmnopqrstuvwxyzäöñüà"
-)
-_GSM_PAIRS = frozenset("\f^{}\\[~]|€")
-
-
-def sms_segments(text: str) -> int:
-    """How many messages an SMS is paid as: 160 letters of the GSM alphabet in one, 153 in each of several; of texts
-    with any other letter, 70 and 67.
-    """
-    if all(letter in _GSM or letter in _GSM_PAIRS for letter in text):
-        places, alone, together = sum(2 if letter in _GSM_PAIRS else 1 for letter in text), 160, 153
-    else:
-        places, alone, together = len(text.encode("utf-16-le")) // 2, 70, 67
-    return 1 if places <= alone else math.ceil(places / together)
 
 
 def subject_of(type: str) -> str:

@@ -72,7 +72,6 @@ def facts_of(event: Row, customer: Mapping[str, Any], seller: Seller, *, test_mo
         description=data.get("description") or data.get("plan_id"),
         payment_method=data.get("method"),
         payment_reference=data.get("reference") or (None if upcoming else data["id"]),
-        failure_message=data.get("failure_message"),
         next_retry_at=datetime.fromisoformat(retry_at) if retry_at else None,
     )
 

@@ -7,10 +7,11 @@ from typing import Any, NamedTuple
 import asyncpg
 
 from reevit_server import customers, events, messages, organizations
+from reevit_server.core import gsm
 from reevit_server.core.database import Connection
 from reevit_server.core.scope import Scope
 from reevit_server.core.sealing import Sealer
-from reevit_server.workflows import composing, matching, models, rules, store
+from reevit_server.workflows import composing, matching, rules, store
 from reevit_server.workflows.composing import NotSent, Occasion
 from reevit_server.workflows.errors import TemplateFails
 from reevit_server.workflows.execution_schemas import SimulatedAction, SimulatedEvent, Simulation
@@ -121,7 +122,7 @@ def _action(position: int, action: Mapping[str, Any], occasion: Occasion, seen: 
         )
     except (NotSent, TemplateFails) as reason:
         return shown.model_copy(update={"not_sent": reason.message})
-    segments = models.sms_segments(message.text or "") if channel == "sms" else None
+    segments = gsm.segments(message.text or "") if channel == "sms" else None
     return shown.model_copy(
         update={
             "subject": message.subject,

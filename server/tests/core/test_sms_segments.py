@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reevit_server.workflows.models import sms_segments
+from reevit_server.core.gsm import segments as sms_segments
 
 # 3GPP TS 23.038, 6.2.1, row by row; the place of the escape is empty. Then 6.2.1.1, what the escape leads to.
 BASIC = (

@@ -30,7 +30,12 @@ _ACQUIRE_SECONDS = (
 
 def kinds(settings: Settings, connect: smtp.Connect) -> tuple[Kind, ...]:
     """What is done later. `connect` opens connections to mail servers."""
-    way = messages.Way(connect, settings.links_begin_with, settings.test_recipients)
+    way = messages.Way(
+        connect,
+        settings.links_begin_with,
+        settings.test_recipients,
+        is_reachable=settings.public_url is not None,
+    )
     return (
         Kind(events.FAN_OUT, partial(events.fan_out, listeners=LISTENERS)),
         Kind(webhooks.DELIVER, webhooks.deliver, outside=True),

@@ -11,6 +11,7 @@ import { ApiKeys } from './resources/api-keys.js';
 import { Customers } from './resources/customers.js';
 import { Events } from './resources/events.js';
 import { Invoices } from './resources/invoices.js';
+import { Messages } from './resources/messages.js';
 import { Payments, Refunds } from './resources/payments.js';
 import { Sandbox } from './resources/sandbox.js';
 import type { Mode } from './resources/shared.js';
@@ -92,6 +93,7 @@ export class Reevit {
   readonly events: Events;
   readonly webhooks: Webhooks;
   readonly workflows: Workflows;
+  readonly messages: Messages;
   readonly apiKeys: ApiKeys;
   readonly sandbox: Sandbox;
 
@@ -132,6 +134,7 @@ export class Reevit {
     this.events = new Events(sender);
     this.webhooks = new Webhooks(sender);
     this.workflows = new Workflows(sender);
+    this.messages = new Messages(sender);
     this.apiKeys = new ApiKeys(sender);
     this.sandbox = new Sandbox(sender);
   }

@@ -5,11 +5,15 @@
 
 import assert from 'node:assert/strict';
 import { randomUUID } from 'node:crypto';
+import { setTimeout } from 'node:timers/promises';
 import { inspect } from 'node:util';
 
 import { Reevit } from '@reevit/node';
 
 import { called, checkError, read } from './contract.mjs';
+
+/** How long, and how often, a step is repeated that waits for background work. */
+const [PATIENCE_MS, PAUSE_MS] = [30_000, 100];
 
 const reevit = new Reevit();
 const run = randomUUID().slice(0, 8);
@@ -19,13 +23,26 @@ for (const story of read('live.json')) {
   const saved = {};
   for (const [index, step] of story.steps.entries()) {
     try {
-      await told(filled(step, saved), saved);
+      await toldInTime(filled(step, saved), saved);
     } catch (error) {
       console.error(`${story.name}\n  step ${index + 1}, ${step.call}: ${inspect(error)}`);
       process.exit(1);
     }
   }
   console.log(`ok  ${story.name}`);
+}
+
+/** @param {any} step @param {Record<string, any>} saved */
+async function toldInTime(step, saved) {
+  const end = Date.now() + PATIENCE_MS;
+  for (;;) {
+    try {
+      return await told(step, saved);
+    } catch (error) {
+      if (!step.until || Date.now() > end) throw error;
+    }
+    await setTimeout(PAUSE_MS);
+  }
 }
 
 /** @param {any} step @param {Record<string, any>} saved */

@@ -41,6 +41,7 @@ express.raw = () => async (request) => {
 `;
 
 const PAYMENT = { id: 'pay_1', amount: 15000, currency: 'GHS' };
+const SIMULATION = { events: 2, matched: 1, results: [{ matches: true, actions: [{ to: 'ada@example.com' }] }] };
 const last = { has_more: false, next_cursor: null };
 /** What the README asks, in its order, and what it is answered. @type {[string, number, object][]} */
 const EXCHANGES = [
@@ -53,9 +54,16 @@ const EXCHANGES = [
   ['GET /v1/payments?status=succeeded&limit=50&cursor=abc', 200, { payments: [PAYMENT], ...last }],
   ['GET /v1/payments?status=succeeded', 200, { payments: [PAYMENT], has_more: true, next_cursor: 'abc' }],
   ['GET /v1/payments?status=succeeded&cursor=abc', 200, { payments: [PAYMENT], ...last }],
+  ['POST /v1/workflows/rules', 201, { id: 'wfr_1' }],
+  ['POST /v1/workflows/rules/wfr_1/simulate', 200, SIMULATION],
+  ['GET /v1/messages?status=outbox', 200, { messages: [{ to: 'ada@example.com', subject: 'Thank you!' }], ...last }],
   ['POST /v1/customers', 409, { code: 'external_id_taken', message: 'No.', details: { customer_id: 'cus_1' } }],
   ['POST /v1/payments', 201, PAYMENT],
 ];
+
+/** What its programs about lists and workflows print. */
+const LISTED = ['1 true abc', '15000 GHS', '15000 GHS'];
+const WRITTEN = ['2 1 ada@example.com', 'ada@example.com Thank you!'];
 
 /** @type {ReturnType<typeof installed>} */
 let user;
@@ -67,7 +75,7 @@ before(() => {
 after(() => user.remove());
 
 test('the programs pass the compiler', () => {
-  assert.equal(PROGRAMS.length, 6);
+  assert.equal(PROGRAMS.length, 7);
   user.lendTypes();
   user.write('express.d.ts', "declare module 'express' { const express: any; export default express; }");
   const program = user.write('readme.mts', PROGRAMS.join('\n'));
@@ -80,7 +88,7 @@ test('the programs run: they ask, print and receive what the README says', async
   const { said, receiver, stop } = await started(api.baseUrl);
   try {
     assert.deepEqual(api.asked, EXCHANGES.map(([asked]) => asked));
-    assert.deepEqual(said, ['1 true abc', '15000 GHS', '15000 GHS', 'It is cus_1']);
+    assert.deepEqual(said, [...LISTED, ...WRITTEN, 'It is cus_1']);
     const data = { amount: 15000, customer: { external_id: 'usr_1234' } };
     const body = JSON.stringify({ type: 'payment.succeeded', signature_timestamp: new Date().toISOString(), data });
     const deliver = async (/** @type {string} */ signature) => {
@@ -89,7 +97,7 @@ test('the programs run: they ask, print and receive what the README says', async
     };
     assert.equal(await deliver('sha256=00'), 400);
     assert.equal(await deliver(signWebhookPayload(body, SECRET)), 204);
-    assert.deepEqual((await stop()).slice(4), ['usr_1234 has paid 15000']);
+    assert.deepEqual((await stop()).slice(LISTED.length + WRITTEN.length + 1), ['usr_1234 has paid 15000']);
   } finally {
     await stop();
     api.close();

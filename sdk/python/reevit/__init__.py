@@ -28,7 +28,9 @@ from reevit.errors import (
 from reevit.resources.customers import Customer
 from reevit.resources.events import Event
 from reevit.resources.invoices import Invoice
+from reevit.resources.messages import Message
 from reevit.resources.payments import Payment, Refund
+from reevit.resources.rules import Rule
 from reevit.resources.subscriptions import Subscription
 from reevit.resources.workflows import Template
 from reevit.webhooks import (
@@ -50,6 +52,7 @@ __all__ = [
     "Event",
     "InvalidRequestError",
     "Invoice",
+    "Message",
     "Model",
     "NotFoundError",
     "Page",
@@ -63,6 +66,7 @@ __all__ = [
     "ReevitError",
     "ReevitTimeoutError",
     "Refund",
+    "Rule",
     "ServerError",
     "Subscription",
     "Template",

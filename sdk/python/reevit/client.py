@@ -42,6 +42,7 @@ from reevit.resources import (
     Customers,
     Events,
     Invoices,
+    Messages,
     Payments,
     Refunds,
     RetryPolicies,
@@ -121,6 +122,7 @@ class _Client(ABC, Generic[Kind]):
         self.webhooks: Webhooks[Kind] = Webhooks(self)
         self.api_keys: ApiKeys[Kind] = ApiKeys(self)
         self.workflows: Workflows[Kind] = Workflows(self)
+        self.messages: Messages[Kind] = Messages(self)
         self.sandbox: Sandbox[Kind] = Sandbox(self)
 
     @property

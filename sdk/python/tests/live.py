@@ -12,6 +12,7 @@ import asyncio
 import json
 import re
 import sys
+import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +25,9 @@ from reevit import AsyncPage, AsyncReevit, Page, Reevit, ReevitError
 STORIES = Path(__file__).parents[2] / "contract" / "live.json"
 
 Step = dict[str, Any]
+
+# How often a step is repeated that waits for background work, and after which pause.
+REPEATS, PAUSE_SECONDS = 300, 0.1
 
 # `$ada.id`, `$events.0.id`.
 _REFERENCE = re.compile(r"\$([a-z0-9]+)((?:\.[a-z0-9_]+)*)")
@@ -83,6 +87,16 @@ class Stage:
         if "save" in step:
             self.saved[step["save"]] = found
 
+    def is_as_told(self, step: Step, outcome: Any, *, left: int) -> bool:
+        """Raises AssertionError unless `outcome` is what the step expects, or it can be repeated."""
+        try:
+            self.check(step, outcome)
+        except AssertionError:
+            if left:
+                return False
+            raise
+        return True
+
 
 def _check_error(expected: dict[str, Any], error: Exception) -> None:
     kind = expected.pop("class")
@@ -117,27 +131,40 @@ def _method(client: Any, step: Step) -> Any:
 
 
 def play(client: Reevit, stage: Stage, step: Step) -> None:
+    for left in _repeats(step):
+        if stage.is_as_told(step, _outcome(client, stage, step), left=left):
+            return
+        time.sleep(PAUSE_SECONDS)
+
+
+def _repeats(step: Step) -> Iterator[int]:
+    """How often it can still be repeated, each time."""
+    return reversed(range(REPEATS if "until" in step else 1))
+
+
+def _outcome(client: Reevit, stage: Stage, step: Step) -> Any:
     args, named = stage.arguments(step)
     try:
         outcome = _method(client, step)(*args, **named)
-        if "rows" in step:
-            outcome = list(outcome)
+        return list(outcome) if "rows" in step else outcome
     except (ReevitError, ValueError) as error:
-        outcome = error
-    stage.check(step, outcome)
+        return error
 
 
 async def play_awaited(client: AsyncReevit, stage: Stage, step: Step) -> None:
+    for left in _repeats(step):
+        if stage.is_as_told(step, await _outcome_awaited(client, stage, step), left=left):
+            return
+        await asyncio.sleep(PAUSE_SECONDS)
+
+
+async def _outcome_awaited(client: AsyncReevit, stage: Stage, step: Step) -> Any:
     args, named = stage.arguments(step)
     try:
         asked = _method(client, step)(*args, **named)
-        if "rows" in step:
-            outcome: Any = [row async for row in asked]
-        else:
-            outcome = await asked
+        return [row async for row in asked] if "rows" in step else await asked
     except (ReevitError, ValueError) as error:
-        outcome = error
-    stage.check(step, outcome)
+        return error
 
 
 def play_all(stories: list[dict[str, Any]]) -> None:

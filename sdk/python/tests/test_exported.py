@@ -58,10 +58,12 @@ TO_ANNOTATE = {
     "Customer",
     "Event",
     "Invoice",
+    "Message",
     "Model",
     "Page",
     "Payment",
     "Refund",
+    "Rule",
     "Subscription",
     "Template",
 }

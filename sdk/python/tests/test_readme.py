@@ -29,11 +29,12 @@ Row = dict[str, Any]
 
 
 class Registry:
-    """As much of a server as the README asks: customers, their payments, a ranking."""
+    """As much of a server as the README asks: customers, their payments, a ranking, a rule."""
 
     def __init__(self) -> None:
         self.customers: dict[str, Row] = {}
         self.payments: dict[str, Row] = {}  # by Idempotency-Key
+        self.rules: list[Row] = []
         self.asked: list[tuple[str, str | None]] = []
 
     def answer(self, method: str, url: str, body: Row, key: str) -> tuple[int, Row]:
@@ -59,6 +60,13 @@ class Registry:
             case ["GET", "customers", *_, who, "payments"]:
                 rows = [row for row in self.payments.values() if who in row.values()]
                 return 200, {"payments": rows, "has_more": False, "next_cursor": None}
+            case ["POST", "workflows", "rules"]:
+                self.rules.append({"id": "wfr_1", **body})
+                return 201, self.rules[-1]
+            case ["POST", "workflows", "rules", "wfr_1", "simulate"]:
+                return 200, self._simulated()
+            case ["GET", "messages"]:
+                return 200, {"messages": self._written(), "has_more": False, "next_cursor": None}
             case ["POST", "payments"]:
                 return 201, self.payments.get(key) or self._paid(key, **body)
         raise AssertionError(f"the README asks {method} {url}")
@@ -85,6 +93,19 @@ class Registry:
             "created_at": "2026-03-01T12:00:00Z",
         }
         return self.payments[key]
+
+    def _written(self) -> list[Row]:
+        """What the last rule would write because of each payment."""
+        subject = self.rules[-1]["actions"][0]["subject"]
+        payers = {row["id"]: row for row in self.customers.values()}
+        return [
+            {"to": payers[payment["customer_id"]]["email"], "subject": subject}
+            for payment in self.payments.values()
+        ]
+
+    def _simulated(self) -> Row:
+        results = [{"matches": True, "actions": [message]} for message in self._written()]
+        return {"rule_id": "wfr_1", "events": len(results), "matched": len(results), "results": results}
 
     def _ranked(self, limit: int) -> list[Row]:
         rows = sorted(self.customers.values(), key=lambda row: -row["lifetime_value"])[:limit]
@@ -155,7 +176,7 @@ def ran() -> Iterator[Ran]:
 
 def test_no_block_of_python_is_left_out():
     languages = re.findall(r"^```(\w*)$", README.read_text(encoding="utf-8"), re.MULTILINE)
-    assert languages.count("python") == len(BLOCKS) == 10
+    assert languages.count("python") == len(BLOCKS) == 11
     assert set(languages) == {"python", "sh", ""}
 
 

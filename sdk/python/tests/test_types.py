@@ -20,10 +20,13 @@ from pydantic import BaseModel
 from typing_extensions import assert_type
 
 from reevit import (
-    AsyncPage, AsyncReevit, Attempt, ConflictError, Customer, Event, Page, Payment, RateLimitError, Reevit,
-    ReevitAPIError, ReevitConnectionError, Refund, Template, construct_event,
+    AsyncPage, AsyncReevit, Attempt, ConflictError, Customer, Event, Message, Page, Payment, RateLimitError, Reevit,
+    ReevitAPIError, ReevitConnectionError, Refund, Rule, Template, construct_event,
 )
 from reevit.resources.customers import CustomerFields, TopCustomers, Totals
+from reevit.resources.executions import ExecutedAction
+from reevit.resources.messages import ListedMessage
+from reevit.resources.rules import RuleFields
 
 
 class Order(BaseModel):
@@ -124,6 +127,35 @@ def written(client: Reevit) -> None:
     assert_type(client.workflows.templates.preview(template.id, "evt_1").segments, int | None)
     client.workflows.templates.update(template.id, subject=None)
     client.workflows.templates.delete(template.id)
+
+
+def done(client: Reevit) -> None:
+    fields: RuleFields = {
+        "name": "Thank the big ones",
+        "trigger": "payment.succeeded",
+        "conditions": {"currencies": ["GHS"], "min_amount": 100000, "metadata_match": {"plan": "pro", "seats": 3}},
+        "actions": [
+            {"type": "send_email", "subject": "Thank you", "body": "Dear {{ customer.name }}", "to": None},
+            {"type": "add_tag", "tag": "vip"},
+        ],
+    }
+    rule = client.workflows.rules.create(fields, priority=10)
+    assert_type(rule, Rule)
+    client.workflows.rules.update(rule.id, actions=[{"type": "send_sms", "body": "Thank you", "to": "+233501234567"}])
+    simulation = client.workflows.rules.simulate(rule.id, last=200)
+    assert_type(simulation.results[0].actions[0].not_sent, str | None)
+    client.workflows.integrations.create(
+        name="Mail", provider="smtp", credentials={"host": "mail.example.com", "port": 465}, reply_to="a@example.com"
+    )
+    assert_type(client.workflows.integrations.test("itg_1", "ada@example.com"), Message)
+    client.workflows.notices.update(receipt_email=True)
+    for action in client.workflows.executions.actions("exe_1"):
+        assert_type(action, ExecutedAction)
+        assert_type(action.message, ListedMessage | None)
+    assert_type(client.messages.get("msg_1").attempts[0].outcome, str | None)
+    client.messages.suppressions.create(channel="email", address="ada@example.com", covers="marketing")
+    assert_type(client.payments.receipt_pdf("pay_1"), bytes)
+    assert_type(client.payments.receipt_html("pay_1"), str)
 """
 
 WRONG = {
@@ -159,6 +191,12 @@ WRONG = {
     "no secret at all": "construct_event(b'', {})",
     "headers that are none": "construct_event(b'', 5, 'whsec_x')",
     "a channel that there is not": 'reevit.workflows.templates.create(name="x", channel="fax")',
+    "an action that there is not": 'reevit.workflows.rules.create(actions=[{"type": "send_fax"}])',
+    "a field of another action": 'reevit.workflows.rules.create(actions=[{"type": "add_tag", "body": "Hi"}])',
+    "a condition that is misspelt": 'reevit.workflows.rules.create(conditions={"min_ammount": 1})',
+    "a provider that there is not": 'reevit.workflows.integrations.create(provider="pigeon")',
+    "a switch that is misspelt": "reevit.workflows.notices.update(receipt_mail=True)",
+    "a text that a list leaves out": "reevit.messages.list()[0].text",
     "an attribute of what was not awaited": 'later.customers.get("cus_1").email',
     "a call that was not awaited": 'later.customers.delete("cus_1")',
     "a row of a list that was not awaited": "later.customers.list()[0]",

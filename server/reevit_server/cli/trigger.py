@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 from urllib.parse import quote
 
@@ -107,7 +108,9 @@ async def _refunded(client: Client, external_id: str | None) -> str:
     return id
 
 
-async def _subscribed(client: Client, external_id: str | None, scenario: str = "succeed") -> dict[str, Any]:
+async def _subscribed(
+    client: Client, external_id: str | None, scenario: str = "succeed", **fields: str
+) -> dict[str, Any]:
     body = {
         "amount": 15000,
         "currency": "GHS",
@@ -116,6 +119,7 @@ async def _subscribed(client: Client, external_id: str | None, scenario: str = "
         "plan_id": "trigger",
         "customer_id": await _customer(client, external_id),
         "metadata": {"sandbox": scenario},
+        **fields,
     }
     subscription: dict[str, Any] = await client.call("POST", "/v1/subscriptions", body)
     return subscription
@@ -145,6 +149,18 @@ def _invoice(*steps: tuple[str, str, dict[str, Any]], scenario: str = "succeed")
     return deed
 
 
+async def _upcoming(client: Client, external_id: str | None) -> str:
+    """A week that began five days ago and so is charged again in two. The worker tells of it within a second; where a
+    test clock stands still, whoever moves it does, if only to where it stands.
+    """
+    clock = await client.call("GET", "/v1/sandbox/clock")
+    start_at = datetime.fromisoformat(clock["now"]) - timedelta(days=5)
+    subscription = await _subscribed(client, external_id, interval="weekly", start_at=start_at.isoformat())
+    if clock["stands_still"]:
+        await client.call("POST", "/v1/sandbox/clock/advance", {"to": clock["now"]})
+    return str(subscription["id"])
+
+
 _PAUSE: tuple[str, str, dict[str, Any]] = ("POST", "/pause", {})
 
 # All but `subscription.renewed`: for that, time has to pass. The test clock lets it.
@@ -166,6 +182,7 @@ _DEEDS: dict[str, Deed] = {
     "subscription.paused": _subscription(_PAUSE),
     "subscription.resumed": _subscription(_PAUSE, ("POST", "/resume", {})),
     "subscription.past_due": _subscription(scenario="fail:lost_card"),
+    "subscription.renewal_upcoming": _upcoming,
     "invoice.created": _invoice(),
     "invoice.updated": _invoice(("PATCH", "", {"metadata": {"trigger": "yes"}})),
     "invoice.paid": _invoice(),

@@ -12,7 +12,7 @@ from reevit_server.core.ids import new_id
 from reevit_server.core.scope import Scope
 from reevit_server.core.sealing import Sealer
 from reevit_server.messages import connecting, integrations, models, sending, store, suppressing
-from reevit_server.messages.errors import MessageNotFound, MessageNotResendable
+from reevit_server.messages.errors import IntegrationOff, MessageNotFound, MessageNotResendable
 from reevit_server.messages.models import Standing
 from reevit_server.messages.schemas import checked_recipient
 
@@ -45,7 +45,9 @@ async def create(
 
     Without anybody who sends, it stays in the outbox; where its recipient is not to be written to, it goes nowhere.
     """
-    integration_id = await chosen_integration(conn, scope, channel=draft.channel, id=draft.integration_id)
+    integration_id = await chosen_integration(
+        conn, scope, channel=draft.channel, id=draft.integration_id, keep=True
+    )
     against = await suppressing.reason_against(
         conn, scope, sealer, channel=draft.channel, address=draft.recipient, purpose=draft.purpose
     )
@@ -65,12 +67,17 @@ async def create(
     return await store.insert(conn, scope, id=new_id("msg"), fields=fields, now=now)
 
 
-async def chosen_integration(conn: Connection, scope: Scope, *, channel: str, id: str | None) -> str | None:
-    """Who sends: the one that is named, if it is still there, or else the oldest of the channel that is on."""
+async def chosen_integration(
+    conn: Connection, scope: Scope, *, channel: str, id: str | None, keep: bool = False
+) -> str | None:
+    """Who sends: the one that is named, if it is still there, or else the oldest of the channel that is on.
+
+    `keep` it from deletion until the transaction ends.
+    """
     if id is None:
-        integration = await integrations.find_of_channel(conn, scope, channel=channel)
+        integration = await integrations.find_of_channel(conn, scope, channel=channel, keep=keep)
     else:
-        integration = await integrations.find(conn, scope, id=id)
+        integration = await integrations.find(conn, scope, id=id, keep=keep)
     return None if integration is None else str(integration["id"])
 
 
@@ -85,8 +92,13 @@ async def get(conn: Connection, scope: Scope, *, id: str) -> asyncpg.Record:
 async def test(
     conn: Connection, scope: Scope, sealer: Sealer, *, integration_id: str, to: str | None, now: datetime
 ) -> asyncpg.Record:
-    """A message by this integration, which is sent at once. Raises IntegrationNotFound, ValidationError."""
+    """A message by this integration, which is sent at once.
+
+    Raises IntegrationNotFound, IntegrationOff, ValidationError.
+    """
     integration = await connecting.get(conn, scope, id=integration_id)
+    if not integration["enabled"]:
+        raise IntegrationOff
     channel = integration["channel"]
     if (channel in models.WITH_RECIPIENT) != (to is not None):
         told = "Name an address in `to`" if to is None else f"A {channel} goes where its integration says"
@@ -95,7 +107,7 @@ async def test(
         try:
             checked_recipient(channel, to)
         except ValueError as error:
-            raise ValidationError.of("to", "recipient", f"{error}.") from None
+            raise ValidationError.of("to", "recipient", f"{str(error).rstrip('.')}.") from None
     draft = Draft(
         channel=channel,
         purpose="test",
@@ -122,8 +134,8 @@ async def resend(conn: Connection, scope: Scope, *, id: str, now: datetime) -> a
     if message["status"] not in ("failed", "outbox") or message["forgotten"]:
         raise MessageNotResendable
     named = message["integration_id"]
-    if named is None or await integrations.find(conn, scope, id=named) is None:
-        named = await chosen_integration(conn, scope, channel=message["channel"], id=None)
+    if named is None or await integrations.find(conn, scope, id=named, keep=True) is None:
+        named = await chosen_integration(conn, scope, channel=message["channel"], id=None, keep=True)
     if named is not None:
         await store.update_integration(conn, scope, id=id, integration_id=named)
         await store.update_standing(

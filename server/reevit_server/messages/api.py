@@ -14,6 +14,7 @@ from reevit_server.messages import actions, connecting, integrations, store, sup
 from reevit_server.messages.errors import (
     IntegrationNameTaken,
     IntegrationNotFound,
+    IntegrationOff,
     MessageNotFound,
     MessageNotResendable,
     SuppressionNotFound,
@@ -131,7 +132,7 @@ async def delete_integration(call: Call, integration_id: IntegrationId) -> Answe
     "/v1/workflows/integrations/{integration_id}/test",
     status_code=202,
     response_model=MessageOut,
-    responses=refusals(IntegrationNotFound),
+    responses=refusals(IntegrationNotFound, IntegrationOff),
 )
 async def test_integration(call: Call, integration_id: IntegrationId, given: IntegrationTest) -> Answer:
     """Send a short message by an integration. `GET /v1/messages/{id}` says how it went."""

@@ -73,13 +73,23 @@ async def update(
         await integrations.lock_all(conn, scope)
         await _check_free(conn, scope, fields["name"])
     changed = await integrations.update(conn, scope, id=id, fields=fields, now=now)
+    if changed["enabled"] and not stored["enabled"]:
+        await store.put_into_outbox(
+            conn,
+            scope,
+            integration_id=id,
+            reason="waited_too_long",
+            message="It waited for days for its integration to be on again; resend it if it still matters.",
+            created_before=now - models.WAIT_MAX,
+            now=now,
+        )
     await lock_and_release(conn, scope, integration_id=id, now=now)
     return changed
 
 
 async def delete(conn: Connection, scope: Scope, *, id: str, now: datetime) -> None:
     """Forgets its credentials; what it was still to send stays in the outbox. Raises IntegrationNotFound."""
-    if await integrations.find_for_update(conn, scope, id=id) is None:
+    if await integrations.find_for_deletion(conn, scope, id=id) is None:
         raise IntegrationNotFound
     await integrations.delete(conn, scope, id=id, now=now)
     await store.put_into_outbox(
@@ -113,12 +123,15 @@ def _credentials(scope: Scope, rules: Rules, id: str, provider: str, given: Mapp
 def _check_sender(channel: str, fields: Mapping[str, Any]) -> None:
     if channel == "email" and fields["from_address"] is None:
         raise ValidationError.of(
-            "from_address", "missing", "`from_address` is needed: whom the e-mail is from."
+            "from_address", "required", "`from_address` is needed: whom the e-mail is from."
         )
-    if channel != "email":
-        for name in ("from_address", "from_name", "reply_to"):
-            if fields[name] is not None:
-                raise ValidationError.of(name, "unknown_field", f"`{name}` is for e-mail; leave it out.")
+    faults = [
+        {"field": name, "code": "unknown_field", "message": f"`{name}` is for e-mail; leave it out."}
+        for name in ("from_address", "from_name", "reply_to")
+        if channel != "email" and fields[name] is not None
+    ]
+    if faults:
+        raise ValidationError(faults[0]["message"], fields=faults)
 
 
 async def _check_free(conn: Connection, scope: Scope, name: str) -> None:

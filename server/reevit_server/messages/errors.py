@@ -15,6 +15,12 @@ class IntegrationNameTaken(Conflict):
     code = "integration_name_taken"
 
 
+class IntegrationOff(Conflict):
+    """This integration is off and sends nothing; turn it on first, with PATCH and `"enabled": true`."""
+
+    code = "integration_off"
+
+
 class TooManyIntegrations(Unprocessable):
     """An organization has at most 50 integrations in each mode; delete one first."""
 

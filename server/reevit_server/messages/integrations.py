@@ -55,9 +55,13 @@ async def insert(
     )
 
 
-async def find(conn: Connection, scope: Scope, *, id: str) -> asyncpg.Record | None:
+async def find(conn: Connection, scope: Scope, *, id: str, keep: bool = False) -> asyncpg.Record | None:
+    """`keep` it from deletion until the transaction ends: what is given to it meanwhile is not left with nobody."""
     return await conn.fetchrow(
-        f"SELECT {_COLUMNS} FROM integrations AS i WHERE {_THIS}", scope.org_id, scope.mode, id
+        f"SELECT {_COLUMNS} FROM integrations AS i WHERE {_THIS} {'FOR KEY SHARE' if keep else ''}",
+        scope.org_id,
+        scope.mode,
+        id,
     )
 
 
@@ -71,8 +75,17 @@ async def find_for_update(conn: Connection, scope: Scope, *, id: str) -> asyncpg
     )
 
 
-async def find_of_channel(conn: Connection, scope: Scope, *, channel: str) -> asyncpg.Record | None:
-    """The one that sends when nobody names another: the oldest that is on."""
+async def find_for_deletion(conn: Connection, scope: Scope, *, id: str) -> asyncpg.Record | None:
+    """Locked, once nobody keeps it any more: what was given to it by then can be seen."""
+    return await conn.fetchrow(
+        f"SELECT {_COLUMNS} FROM integrations AS i WHERE {_THIS} FOR UPDATE", scope.org_id, scope.mode, id
+    )
+
+
+async def find_of_channel(
+    conn: Connection, scope: Scope, *, channel: str, keep: bool = False
+) -> asyncpg.Record | None:
+    """The one that sends when nobody names another: the oldest that is on. `keep` as above."""
     return await conn.fetchrow(
         f"""
         SELECT {_COLUMNS}
@@ -80,6 +93,7 @@ async def find_of_channel(conn: Connection, scope: Scope, *, channel: str) -> as
         WHERE i.org_id = $1 AND i.mode = $2 AND i.channel = $3 AND i.enabled
         ORDER BY i.created_at, i.id
         LIMIT 1
+        {"FOR KEY SHARE" if keep else ""}
         """,
         scope.org_id,
         scope.mode,
@@ -142,19 +156,23 @@ async def delete(conn: Connection, scope: Scope, *, id: str, now: datetime) -> N
 async def take_with_due(
     conn: Connection, *, at_once_max: int, now: datetime, limit: int
 ) -> list[asyncpg.Record]:
-    """Integrations of all organizations that have a message to send now and a place for it, locked."""
+    """Integrations of all organizations that have a message to send now and a place for it, locked.
+
+    Each is asked for one such message: with EXISTS, PostgreSQL would count all that wait behind a full one.
+    """
     return list(
         await conn.fetch(
             """
             SELECT i.org_id, i.mode, i.id
             FROM integrations AS i
+            CROSS JOIN LATERAL (
+                SELECT
+                FROM messages AS m
+                WHERE m.org_id = i.org_id AND m.mode = i.mode AND m.integration_id = i.id
+                  AND m.status = 'scheduled' AND m.next_attempt_at <= $1
+                LIMIT 1
+            ) AS due
             WHERE i.enabled
-              AND EXISTS (
-                  SELECT
-                  FROM messages AS m
-                  WHERE m.org_id = i.org_id AND m.mode = i.mode AND m.integration_id = i.id
-                    AND m.status = 'scheduled' AND m.next_attempt_at <= $1
-              )
               AND (
                   SELECT count(*)
                   FROM messages AS m

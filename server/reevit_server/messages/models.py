@@ -18,11 +18,13 @@ DELAYS = tuple(timedelta(seconds=seconds) for seconds in (30, 300, 1800, 7200, 2
 JITTER = 0.2  # so that what failed together does not come back together
 AT_ONCE_MAX = 10  # of one integration: a mail server that does not answer holds up nobody but itself
 SENDING_SECONDS = 60  # an attempt, 30 seconds at most, and all that belongs to it is over by then
+WAIT_MAX = timedelta(days=3)  # for an integration that is off: what is older is no news any more
 INTEGRATIONS_MAX = 50  # of an organization and mode
 WITH_RECIPIENT = ("email", "sms")  # the others go where their integration says
 
 # What is wrong with the integration and not with the message: it gets through when somebody has mended that. A login
-# that is refused (RFC 4954, 6), a key that is (HTTP 401 and 403), and settings that were good once.
+# that is refused (RFC 4954, 6), a key that is (HTTP 401 and 403), an account that is off until it is paid for
+# (https://www.twilio.com/docs/api/errors), and settings that were good once.
 _OF_THE_INTEGRATION = frozenset(
     (
         "530",
@@ -31,6 +33,9 @@ _OF_THE_INTEGRATION = frozenset(
         "538",
         "http_401",
         "http_403",
+        "twilio_10001",
+        "twilio_20003",
+        "twilio_20403",
         "invalid_settings",
         "auth_unsupported",
         "starttls_unsupported",
@@ -73,7 +78,8 @@ def standing_after(channel: str, sent: Sent, *, failures: int, spread: float, no
 def refuses_everything(channel: str, sent: Sent) -> Literal["bounced", "opted_out"] | None:
     """Why this recipient is never to be written to again; None if nothing says so.
 
-    A 550 may as well be about spam, or about who sends: the enhanced code says, or else the words beside it do.
+    A 550 may as well be about spam, or about who sends: the enhanced code says, or else the words beside it do. A
+    server that could not verify the sender says so with the words and the code of a mailbox that is not there.
     """
     if sent.outcome != "never":
         return None
@@ -82,6 +88,8 @@ def refuses_everything(channel: str, sent: Sent) -> Literal["bounced", "opted_ou
     if channel != "email" or sent.code not in ("550", "551", "553", "521"):
         return None
     said = (sent.message or "").lower()
+    if "sender" in said:
+        return None
     if (enhanced := _ENHANCED_CODE.search(said)) is not None:
         return "bounced" if enhanced[0] in _NO_SUCH_MAILBOX else None
     return "bounced" if _MAILBOX_WORDS.search(said) else None
@@ -111,4 +119,5 @@ def hint(channel: str, address: str) -> str:
     if channel == "email":
         local, _, domain = address.rpartition("@")
         return f"{local[:1]}***@{domain}"
-    return f"{address[:6]}***{address[-2:]}"
+    # Some countries' numbers have no more than seven digits: four of any number stay hidden.
+    return f"{address[: min(6, len(address) - 6)]}***{address[-2:]}"

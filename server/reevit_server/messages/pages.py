@@ -41,7 +41,7 @@ async def show_unsubscribe(call: Call, token: str) -> Answer:
     if address is None:
         return _page("unknown", status=404)
     async with call.db.read() as conn:
-        return await _page_for(conn, address, "ask", action=f"/unsubscribe/{token}")
+        return await _page_for(conn, address, "ask", action=token)
 
 
 @router.post("/unsubscribe/{token}", response_model=None, response_class=HTMLResponse)
@@ -67,13 +67,16 @@ async def _change(call: Request, token: str, *, subscribe: bool) -> Answer:
             await suppressing.resubscribe(conn, address)
         else:
             await suppressing.unsubscribe(conn, address, now=call.now)
-        action = f"/unsubscribe/{token}" if subscribe else f"/unsubscribe/{token}/undo"
+        # From this page's own address, for a proxy in front may have put something before it.
+        action = f"../{token}" if subscribe else f"{token}/undo"
         return await _page_for(conn, address, "undone" if subscribe else "done", action=action)
 
 
 async def _page_for(conn: Connection, address: Address, state: str, *, action: str) -> Answer:
     seller = await organizations.get_seller(conn, id=address.scope.org_id)
-    return _page(state, locale=seller.locale, seller=seller.name, hint=address.hint, action=action)
+    return _page(
+        state, locale=seller.locale, seller=paper.plain(seller.name), hint=address.hint, action=action
+    )
 
 
 def _page(

@@ -9,10 +9,9 @@ from pydantic import (
     Field,
     JsonValue,
     StrictBool,
-    StrictInt,
-    StrictStr,
     StringConstraints,
     ValidationInfo,
+    WithJsonSchema,
     field_validator,
 )
 
@@ -22,7 +21,7 @@ from reevit_server.core.openapi import example_id
 from reevit_server.core.paging import Page, PageQuery
 from reevit_server.core.scope import Mode
 from reevit_server.core.text import Bound, ShortName
-from reevit_server.customers import Email, Phone, checked_email, checked_phone
+from reevit_server.customers import Email, checked_email, checked_phone
 from reevit_server.messages.models import Channel, Covers, Purpose
 from reevit_server.providers import senders
 
@@ -45,11 +44,14 @@ Provider = Annotated[
     StringConstraints(strict=True, min_length=1, max_length=64),
     Field(description="Who sends.", json_schema_extra={"enum": list(senders.SENDERS)}),
 ]
+# What each of them must be, its provider says; so every fault is told at once, by the field's own name.
+_Credential = Annotated[
+    Any, WithJsonSchema({"anyOf": [{"type": "string"}, {"type": "integer"}, {"type": "null"}]})
+]
 Credentials = Annotated[
-    dict[str, StrictStr | StrictInt | None],
+    dict[str, _Credential],
     Field(
         description="What the provider needs to know you; docs/messages.md lists it for each. Never returned.",
-        min_length=1,
         max_length=20,
     ),
 ]
@@ -125,7 +127,7 @@ class IntegrationTest(BaseModel):
 
     model_config = ConfigDict(extra="forbid", json_schema_extra={"examples": [{"to": "you@example.com"}]})
 
-    to: Email | Phone | None = None
+    to: Annotated[str, StringConstraints(strict=True, max_length=254)] | None = None
 
 
 class AttemptOut(BaseModel):

@@ -25,6 +25,9 @@ from reevit_server.providers.sending import Sent
 
 DELIVER = "messages.deliver"
 NOBODY_SENDS = Standing("outbox", "no_integration", "Nobody sends for this channel; read it here.")
+INTERRUPTED = Standing(
+    "failed", "interrupted", "The server stopped while it sent this, and nobody knows whether it was sent."
+)
 _SPREADS = 2**20
 
 
@@ -34,13 +37,26 @@ class Way(NamedTuple):
     connect: smtp.Connect  # to mail servers; says too whether private addresses are allowed
     public_url: str  # where links in messages lead
     test_recipients: tuple[str, ...]  # whom messages of test mode may reach
+    is_reachable: bool = True  # whether those links lead anywhere but to this machine
+
+
+class _Vacated(NamedTuple):
+    """A message was not to be sent after all; its place is free."""
+
+    integration_id: str
 
 
 async def deliver(tools: Tools, scope: Scope, id: str, *, way: Way) -> Sent | None:
     """One attempt, if it is this message's turn; what came of it."""
-    async with tools.db.transaction(repeatable=True) as conn:
+    # Not `repeatable`: were it undone, an SMS would be sent again.
+    async with tools.db.transaction() as conn:
         prepared = await _prepare(conn, scope, id, sealer=tools.sealer, way=way, now=tools.clock())
     if prepared is None:
+        return None
+    if isinstance(prepared, _Vacated):
+        # By itself: whoever locks both locks the integration first.
+        async with tools.db.transaction(repeatable=True) as conn:
+            await lock_and_release(conn, scope, integration_id=prepared.integration_id, now=tools.clock())
         return None
     credentials = writing.credentials_of(
         tools.sealer, scope, prepared.integration, private=way.connect.private
@@ -71,18 +87,22 @@ async def lock_and_release(conn: Connection, scope: Scope, *, integration_id: st
 
 async def _prepare(
     conn: Connection, scope: Scope, id: str, *, sealer: Sealer, way: Way, now: datetime
-) -> Prepared | None:
-    """Begins an attempt; None when there is nothing to send now, or not by this job. Raises NotYet."""
+) -> Prepared | _Vacated | None:
+    """Begins an attempt; None when there is nothing to send, or not by this job. Raises NotYet."""
     message = await store.find_for_update(conn, scope, id=id)
     if message is None or message["status"] not in ("queued", "sending"):
         return None  # purged, or dealt with
-    if message["status"] == "sending" and message["sending_until"] > now:
-        raise NotYet((message["sending_until"] - now).total_seconds())
+    if message["status"] == "sending":
+        if message["sending_until"] > now:
+            # No longer than an attempt, also when the clock has been set back since.
+            left = (message["sending_until"] - now).total_seconds()
+            raise NotYet(min(left, models.SENDING_SECONDS))
+        await store.interrupt_attempt(conn, scope, message_id=id, now=now)
     integration = await integrations.find(conn, scope, id=message["integration_id"])
-    standing = await _obstacle(conn, scope, message, sealer=sealer, way=way)
+    standing = await _obstacle(conn, scope, message, integration, sealer=sealer, way=way, now=now)
     if integration is None or standing is not None:
         await store.update_standing(conn, scope, id=id, standing=standing or NOBODY_SENDS, now=now)
-        return None
+        return _Vacated(message["integration_id"])
     until = now + timedelta(seconds=models.SENDING_SECONDS)
     attempt = await store.begin_attempt(
         conn, scope, id=id, provider=integration["provider"], until=until, now=now
@@ -106,16 +126,31 @@ async def _prepare(
 
 
 async def _obstacle(
-    conn: Connection, scope: Scope, message: asyncpg.Record, *, sealer: Sealer, way: Way
+    conn: Connection,
+    scope: Scope,
+    message: asyncpg.Record,
+    integration: asyncpg.Record | None,
+    *,
+    sealer: Sealer,
+    way: Way,
+    now: datetime,
 ) -> Standing | None:
-    """Why a message is not sent after all; None when nothing is in its way."""
+    """Why a message is not sent after all, or not now; None when nothing is in its way but that nobody sends."""
     if message["forgotten"]:
         return Standing("suppressed", "customer_deleted")
+    if message["status"] == "sending" and message["channel"] == "sms":
+        return INTERRUPTED  # it may have arrived, and a second one would not be known as a repeat
     if scope.mode == "test" and not models.may_leave(message["recipient"], way.test_recipients):
         return Standing(
             "outbox",
             "test_mode",
             "In test mode messages go only to addresses in REEVIT_TEST_RECIPIENTS; read it here.",
+        )
+    if scope.mode == "live" and message["purpose"] == "marketing" and not way.is_reachable:
+        return Standing(
+            "outbox",
+            "no_public_url",
+            "Nobody could unsubscribe: set REEVIT_PUBLIC_URL, restart, and send it from here again.",
         )
     reason = await suppressing.reason_against(
         conn,
@@ -125,7 +160,11 @@ async def _obstacle(
         address=message["recipient"],
         purpose=message["purpose"],
     )
-    return None if reason is None else Standing("suppressed", reason)
+    if reason is not None:
+        return Standing("suppressed", reason)
+    if integration is not None and not integration["enabled"]:
+        return Standing("scheduled", next_attempt_at=now)  # until it is on again
+    return None
 
 
 async def _settle_patiently(tools: Tools, scope: Scope, prepared: Prepared, sent: Sent) -> None:
@@ -156,8 +195,9 @@ async def _settle(
     await store.end_attempt(
         conn, scope, message_id=message["id"], number=prepared.attempt, sent=sent, now=now
     )
-    if (message["status"], message["attempt_count"]) != ("sending", prepared.attempt):
-        return  # somebody took it over, for whom this attempt had lasted too long
+    waited_for = message["status"] == "sending" or message["reason"] == INTERRUPTED.reason
+    if message["attempt_count"] != prepared.attempt or not waited_for:
+        return  # settled already, or somebody took it over, for whom this attempt had lasted too long
     standing = models.standing_after(
         message["channel"],
         sent,

@@ -110,18 +110,7 @@ async def take_due(
 async def begin_attempt(
     conn: Connection, scope: Scope, *, id: str, provider: str, until: datetime, now: datetime
 ) -> int:
-    """The number of the attempt that begins. One that was under way is over, and nobody knows how it ended."""
-    await conn.execute(
-        """
-        UPDATE message_attempts
-        SET outcome = 'interrupted', ended_at = $4
-        WHERE org_id = $1 AND mode = $2 AND message_id = $3 AND outcome IS NULL
-        """,
-        scope.org_id,
-        scope.mode,
-        id,
-        now,
-    )
+    """The number of the attempt that begins."""
     number: int = await conn.fetchval(
         f"""
         WITH begun AS (
@@ -145,6 +134,21 @@ async def begin_attempt(
     return number
 
 
+async def interrupt_attempt(conn: Connection, scope: Scope, *, message_id: str, now: datetime) -> None:
+    """The attempt that was under way is over, and nobody knows how it ended."""
+    await conn.execute(
+        """
+        UPDATE message_attempts
+        SET outcome = 'interrupted', ended_at = $4
+        WHERE org_id = $1 AND mode = $2 AND message_id = $3 AND outcome IS NULL
+        """,
+        scope.org_id,
+        scope.mode,
+        message_id,
+        now,
+    )
+
+
 async def end_attempt(
     conn: Connection, scope: Scope, *, message_id: str, number: int, sent: Sent, now: datetime
 ) -> None:
@@ -154,6 +158,7 @@ async def end_attempt(
         UPDATE message_attempts
         SET ended_at = $5, outcome = $6, code = $7, message = $8, latency_ms = $9
         WHERE org_id = $1 AND mode = $2 AND message_id = $3 AND number = $4
+          AND (outcome IS NULL OR outcome = 'interrupted')
         """,
         scope.org_id,
         scope.mode,
@@ -211,14 +216,30 @@ async def update_integration(conn: Connection, scope: Scope, *, id: str, integra
 
 
 async def put_into_outbox(
-    conn: Connection, scope: Scope, *, integration_id: str, reason: str, message: str, now: datetime
+    conn: Connection,
+    scope: Scope,
+    *,
+    integration_id: str,
+    reason: str,
+    message: str,
+    created_before: datetime | None = None,
+    now: datetime,
 ) -> None:
-    """What an integration was still to send, and nobody will; it stays readable."""
+    """What an integration was still to send, all or what is older, and nobody will; it stays readable."""
     await conn.execute(
         """
-        UPDATE messages
+        WITH waiting AS MATERIALIZED (
+            SELECT m.id
+            FROM messages AS m
+            WHERE m.org_id = $1 AND m.mode = $2 AND m.integration_id = $3 AND m.status IN ('scheduled', 'queued')
+              AND ($7::timestamptz IS NULL OR m.created_at < $7)
+            ORDER BY m.id
+            FOR NO KEY UPDATE
+        )
+        UPDATE messages AS m
         SET status = 'outbox', reason = $4, reason_message = $5, next_attempt_at = NULL, finished_at = $6
-        WHERE org_id = $1 AND mode = $2 AND integration_id = $3 AND status IN ('scheduled', 'queued')
+        FROM waiting
+        WHERE m.org_id = $1 AND m.mode = $2 AND m.id = waiting.id
         """,
         scope.org_id,
         scope.mode,
@@ -226,6 +247,7 @@ async def put_into_outbox(
         reason,
         message,
         now,
+        created_before,
     )
 
 
@@ -326,11 +348,18 @@ async def select_statuses(conn: Connection, scope: Scope, ids: Sequence[str]) ->
 
 
 async def purge(conn: Connection, *, before: datetime, limit: int) -> int:
-    """Deletes messages that were dealt with before that instant, with their attempts; how many."""
+    """Deletes messages that were dealt with before that instant, or wait since before it, with their attempts; how
+    many.
+    """
     status = await conn.execute(
         """
         DELETE FROM messages
-        WHERE (org_id, mode, id) IN (SELECT org_id, mode, id FROM messages WHERE finished_at < $1 LIMIT $2)
+        WHERE (org_id, mode, id) IN (
+            (SELECT org_id, mode, id FROM messages WHERE finished_at < $1 LIMIT $2)
+            UNION ALL
+            (SELECT org_id, mode, id FROM messages WHERE finished_at IS NULL AND created_at < $1 LIMIT $2)
+            LIMIT $2
+        )
         """,
         before,
         limit,

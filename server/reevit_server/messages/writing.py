@@ -71,8 +71,18 @@ def written(prepared: Prepared) -> Message:
             return Sms(sender=None, to=message["recipient"], text=message["text"], idempotency_key=key)
         case "notification":
             return Note(text=message["text"], idempotency_key=key)
-    body: str = message["text"]
-    return Call(id=key, body=body.encode(), idempotency_key=key, written_at=prepared.at)
+    return Call(id=key, body=_signed_part(prepared), idempotency_key=key, written_at=prepared.at)
+
+
+def _signed_part(prepared: Prepared) -> bytes:
+    """What a receiver checks, as webhooks have it: when this attempt was signed, within the signed bytes."""
+    said = orjson.loads(prepared.message["text"])
+    said |= {
+        "signature_timestamp": prepared.at.replace(microsecond=0),
+        "delivery_id": prepared.message["id"],
+        "attempt": prepared.attempt,
+    }
+    return orjson.dumps(said, option=orjson.OPT_UTC_Z)
 
 
 def _email(prepared: Prepared) -> Email:

@@ -69,9 +69,11 @@ CREATE TABLE messages (
 
 CREATE INDEX messages_newest ON messages (org_id, mode, created_at, id);
 CREATE INDEX messages_of_customer ON messages (org_id, mode, customer_id, created_at, id);
+CREATE INDEX messages_unusual ON messages (org_id, mode, status, created_at, id) WHERE status <> 'sent';
 CREATE INDEX messages_due ON messages (org_id, mode, integration_id, next_attempt_at, id) WHERE status = 'scheduled';
 CREATE INDEX messages_under_way ON messages (org_id, mode, integration_id) WHERE status IN ('queued', 'sending');
 CREATE INDEX messages_oldest ON messages (finished_at) WHERE finished_at IS NOT NULL;
+CREATE INDEX messages_waiting ON messages (created_at) WHERE finished_at IS NULL;
 ALTER TABLE messages ADD PRIMARY KEY (org_id, mode, id);
 
 CREATE TABLE message_attempts (

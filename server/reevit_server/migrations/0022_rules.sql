@@ -56,6 +56,8 @@ CREATE TABLE executions (
 
 CREATE INDEX executions_newest ON executions (org_id, mode, created_at, id);
 CREATE INDEX executions_of_workflow ON executions (org_id, mode, workflow_id, created_at, id);
+-- Of all, and not only of those that failed: a plan for any status could not use an index of some.
+CREATE INDEX executions_by_status ON executions (org_id, mode, status, created_at, id);
 CREATE INDEX executions_of_customer ON executions (org_id, mode, customer_id, created_at, id);
 ALTER TABLE executions ADD PRIMARY KEY (org_id, mode, id);
 

@@ -65,11 +65,13 @@ async def update(
 
 async def delete(conn: Connection, scope: Scope, *, id: str) -> None:
     """Raises TemplateNotFound, TemplateInUse."""
+    if await store.find_for_update(conn, scope, id=id) is None:
+        raise TemplateNotFound
+    # Only now: whoever was about to name it has done so, and nobody begins to.
     rule_id = await rules_store.find_with_template(conn, scope, template_id=id)
     if rule_id is not None:
         raise TemplateInUse(rule_id=rule_id)
-    if not await store.delete(conn, scope, id=id):
-        raise TemplateNotFound
+    await store.delete(conn, scope, id=id)
 
 
 async def preview(conn: Connection, scope: Scope, *, id: str, event_id: str) -> tuple[PreviewOut, str | None]:

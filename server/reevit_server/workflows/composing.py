@@ -117,16 +117,23 @@ def receipt_of(action: Mapping[str, Any], event: Row) -> str | None:
 
 
 def _call(occasion: Occasion) -> str:
-    """The event, as a webhook endpoint would be told of it, and why this receiver is."""
+    """The event, as a webhook endpoint would be told of it, and why this receiver is.
+
+    Of a customer who was deleted only our id, also in the event that tells of it: what is sent is kept for long.
+    """
     event = occasion.event
+    data = event["data"]
+    if occasion.customer is None and data.get("customer") is not None:
+        data = {**data, "customer": {"id": data["customer"]["id"]}}
     told = {
         "id": event["id"],
         "type": event["type"],
+        "event": event["type"],
         "org_id": event["org_id"],
         "mode": event["mode"],
         "created_at": event["created_at"],
         "workflow": {"id": occasion.workflow_id, "name": occasion.workflow_name},
         "execution_id": occasion.execution_id,
-        "data": event["data"],
+        "data": data,
     }
     return orjson.dumps(told, option=orjson.OPT_UTC_Z).decode()

@@ -120,7 +120,9 @@ class Simulation(BaseModel):
     """What a rule would have done with the latest events of its type. Nothing was sent or changed."""
 
     rule_id: str
-    events: int
+    events: Annotated[
+        int, Field(description="How many were looked at: fewer, when what would be sent takes long to write.")
+    ]
     matched: int
     results: list[SimulatedEvent]
 

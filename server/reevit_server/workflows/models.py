@@ -62,8 +62,14 @@ def subject_of(type: str) -> str:
 
 
 def is_about_a_customer(trigger: str) -> bool:
-    """Whether an event of this type may have somebody to write to."""
-    return subject_of(trigger) != "webhook_endpoint"
+    """Whether an event of this type may have somebody to write to, who is still there."""
+    return subject_of(trigger) != "webhook_endpoint" and trigger != "customer.deleted"
+
+
+def vocabulary_of(trigger: str) -> Vocabulary:
+    """What a text that is written for events of one type alone may name."""
+    about = (subject_of(trigger), "customer", "organization", "event", "unsubscribe_url")
+    return {name: fields for name, fields in VOCABULARY.items() if name in about}
 
 
 def named(data: Mapping[str, object], name: str) -> dict[str, object]:

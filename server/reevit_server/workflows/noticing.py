@@ -1,6 +1,6 @@
 """What is built in: which notice follows from which event, by what it goes, and what it has to say."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,6 +11,12 @@ from reevit_server.workflows import models
 from reevit_server.workflows.rendering import Message
 
 _RECEIPTS = ("receipt_email", "receipt_sms")
+# By what a customer can name it when they ask.
+_REFERENCES: dict[str, Callable[[Mapping[str, Any]], str | None]] = {
+    "payment": lambda data: data.get("reference") or data["id"],
+    "invoice": lambda data: data["number"],
+    "subscription": lambda data: None,  # noqa: ARG005 - there is no payment yet
+}
 NOBODY = {
     "receipt_email": "The customer has not given an e-mail address.",
     "receipt_sms": "The customer has an e-mail address, or no phone number.",
@@ -19,7 +25,7 @@ NOBODY = {
 }
 
 
-def due(event: Row, switches: Row | None, *, now: datetime) -> list[str]:
+def due(event: Row, switches: Row | None) -> list[str]:
     """The names of the notices that an event calls for."""
     if switches is None or event["customer_id"] is None:
         return []
@@ -30,17 +36,25 @@ def due(event: Row, switches: Row | None, *, now: datetime) -> list[str]:
         for name, (_, types) in models.NOTICES.items()
         if switches[name]
         and event["type"] in types
-        and _is_news(name, data, now)
+        and _is_news(name, event)
         and (name not in _RECEIPTS or channel_of(name, customer) is not None)
     ]
 
 
-def _is_news(name: str, data: Mapping[str, Any], now: datetime) -> bool:
-    """A subscription's failed charge is told of with its invoice, which knows when the next one is."""
+def _is_news(name: str, event: Row) -> bool:
+    """Whether to write at all: not of what was paid long ago and is only recorded now; of a subscription's charge,
+    which is tried again and again, with its invoice, which knows when, and after the first failure and the last.
+    """
+    data = event["data"]
     if name in _RECEIPTS:
         paid_at = datetime.fromisoformat(data["succeeded_at"])
-        return now - paid_at <= timedelta(days=models.NOTICE_DAYS_MAX)
-    return name != "payment_failed" or data.get("source") != "subscription"
+        since: timedelta = event["created_at"] - paid_at
+        return since <= timedelta(days=models.NOTICE_DAYS_MAX)
+    if event["type"] == "payment.failed":
+        return bool(data.get("source") != "subscription")
+    if event["type"] == "invoice.failed":
+        return bool(data["retry_count"] == 0 or data["next_retry_at"] is None)
+    return True
 
 
 def channel_of(name: str, customer: Mapping[str, Any]) -> messages.Channel | None:
@@ -53,9 +67,9 @@ def channel_of(name: str, customer: Mapping[str, Any]) -> messages.Channel | Non
 
 def facts_of(event: Row, customer: Mapping[str, Any], seller: Seller, *, test_mode: bool) -> notices.Facts:
     """What a notice has to say of a payment that failed, or of a renewal that is near."""
-    data = event["data"]
     subject = models.subject_of(event["type"])
     upcoming = subject == "subscription"
+    data = event["data"] | ((event["data"].get("pending_changes") or {}) if upcoming else {})
     at = data["current_period_end"] if upcoming else event["created_at"]
     retry_at = data.get("next_retry_at")
     return notices.Facts(
@@ -69,9 +83,12 @@ def facts_of(event: Row, customer: Mapping[str, Any], seller: Seller, *, test_mo
         customer_email=customer.get("email"),
         customer_phone=customer.get("phone"),
         customer_external_id=customer.get("external_id"),
-        description=data.get("description") or data.get("plan_id"),
+        description=data.get("description"),
         payment_method=data.get("method"),
-        payment_reference=data.get("reference") or (None if upcoming else data["id"]),
+        payment_reference=_REFERENCES[subject](data),
+        plan=data.get("plan_id") if upcoming else None,
+        interval=data.get("interval") if upcoming else None,
+        interval_count=data.get("interval_count", 1) if upcoming else 1,
         next_retry_at=datetime.fromisoformat(retry_at) if retry_at else None,
     )
 

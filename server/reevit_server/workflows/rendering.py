@@ -1,5 +1,6 @@
 """What a template says of an event: the data that it may name, and the parts of the message that come of it."""
 
+import functools
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,7 +10,7 @@ from babel import Locale
 
 from reevit_server.core import liquid, locales
 from reevit_server.core.database import Row
-from reevit_server.core.liquid import Fault, TemplateFault
+from reevit_server.core.liquid import Fault, TemplateFault, Vocabulary
 from reevit_server.core.liquid_filters import Amount
 from reevit_server.organizations import Seller
 from reevit_server.workflows import models
@@ -17,6 +18,7 @@ from reevit_server.workflows.errors import TemplateFails
 
 _CHANNEL_OF: dict[str, liquid.Channel] = {"subject": "text", "text": "text", "body": "text", "html": "html"}
 _PARTS = ("subject", "text", "html")
+_KEPT = 32  # parsed templates: all parts of all actions of a rule, which a simulation renders again and again
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +30,15 @@ class Message:
     html: str | None
 
 
-def faults(parts: Mapping[str, str | None]) -> list[tuple[str, Fault]]:
+def faults(
+    parts: Mapping[str, str | None], *, vocabulary: Vocabulary = models.VOCABULARY
+) -> list[tuple[str, Fault]]:
     """Everything that is wrong with the parts of a template, by the name of the part."""
     found: list[tuple[str, Fault]] = []
     for part, source in parts.items():
         if source is not None:
             try:
-                _parsed(part, source)
+                _parsed(part, source, vocabulary)
             except TemplateFault as fault:
                 found += [(part, each) for each in fault.faults]
     return found
@@ -48,15 +52,17 @@ def render(
     customer: Mapping[str, Any] | None = None,
     unsubscribe_url: str | None = None,
 ) -> Message:
-    """To this customer, or else to the one that the event knew. Raises TemplateFails."""
+    """To this customer, or else to the one that the event knew. Raises TemplateFails, also when nothing is said."""
     data, locale = data_of(event, seller), locales.locale_of(seller.locale)
     if customer is not None:
-        data["customer"] = models.named(customer, "customer")
+        data["customer"] = _person(customer)
     data["unsubscribe_url"] = unsubscribe_url
     said = {part: _said(template, part, data, locale) for part in _PARTS}
     if said["subject"] is not None:
         said["subject"] = " ".join(said["subject"].split())
-    return Message(**said)
+    message = Message(**said)
+    _check_readable(message)
+    return message
 
 
 def data_of(event: Row, seller: Seller) -> dict[str, Any]:
@@ -65,7 +71,7 @@ def data_of(event: Row, seller: Seller) -> dict[str, Any]:
     data: dict[str, Any] = {name: models.named({}, name) for name in models.VOCABULARY}
     if subject in data:
         data[subject] = _richer(models.named(event["data"], subject))
-    data["customer"] = models.named(customer_of(event), "customer")
+    data["customer"] = _person(customer_of(event))
     data["organization"] = {"name": seller.name, "address": seller.address}
     data["event"] = models.named(dict(event), "event")
     return data
@@ -77,6 +83,11 @@ def customer_of(event: Row) -> Mapping[str, Any]:
         found: Mapping[str, Any] = event["data"]
         return found
     return event["data"].get("customer") or {}
+
+
+def _person(customer: Mapping[str, Any]) -> dict[str, Any]:
+    """Nobody has no tags: what joins them says nothing, where it would fail of what is no list."""
+    return {**models.named(customer, "customer"), "tags": customer.get("tags") or []}
 
 
 def _said(template: Row, part: str, data: Mapping[str, Any], locale: Locale) -> str | None:
@@ -95,8 +106,20 @@ def _said(template: Row, part: str, data: Mapping[str, Any], locale: Locale) -> 
         ) from None
 
 
-def _parsed(part: str, source: str) -> liquid.Template:
-    return liquid.parse(source, channel=_CHANNEL_OF[part], vocabulary=models.VOCABULARY)
+def _check_readable(message: Message) -> None:
+    """Raises TemplateFails for what nobody could read: some senders refuse it, and the others would send it."""
+    if message.subject == "":
+        empty = "subject"
+    elif not f"{message.text or ''}{message.html or ''}".strip():
+        empty = "html" if message.text is None else "text"
+    else:
+        return
+    raise TemplateFails(f"`{empty}` comes out empty with this event.", part=empty, line=1, column=1)
+
+
+@functools.lru_cache(maxsize=_KEPT)
+def _parsed(part: str, source: str, vocabulary: Vocabulary = models.VOCABULARY) -> liquid.Template:
+    return liquid.parse(source, channel=_CHANNEL_OF[part], vocabulary=vocabulary)
 
 
 def _richer(data: Mapping[str, Any]) -> dict[str, Any]:

@@ -138,9 +138,7 @@ async def delete_rule(call: Call, rule_id: RuleId) -> Answer:
 @_rules("POST", "/{rule_id}/simulate", response_model=Simulation, responses=refusals(RuleNotFound))
 async def simulate_rule(call: Call, rule_id: RuleId, given: Simulate) -> Answer:
     """See what a rule would have done with past events: to whom, and why not to others. Nothing is sent."""
-    async with call.db.read() as conn:
-        found = await simulating.simulate(conn, call.scope, call.sealer, id=rule_id, last=given.last)
-    return reply(found)
+    return reply(await simulating.simulate(call.db, call.scope, call.sealer, id=rule_id, last=given.last))
 
 
 @router.get("/v1/workflows/notices", response_model=NoticesOut)

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Discriminator,
     Field,
@@ -23,7 +24,7 @@ from reevit_server.core.money import MAX_AMOUNT, Currency
 from reevit_server.core.openapi import example_id
 from reevit_server.core.paging import Page, PageQuery
 from reevit_server.core.scope import Mode
-from reevit_server.core.text import MetadataKey, ShortName, Word
+from reevit_server.core.text import Metadata, ShortName, Word
 from reevit_server.customers import Email, Phone
 from reevit_server.payments import Country, Method
 from reevit_server.workflows.schemas import Source, Subject
@@ -98,10 +99,15 @@ class Conditions(BaseModel):
         list[Annotated[str, StringConstraints(strict=True, min_length=1, max_length=255)]] | None,
         Field(min_length=1, max_length=_LISTED_MAX, description="Our ids or your own."),
     ] = None
-    metadata_match: Annotated[
-        dict[MetadataKey, str | StrictInt | float | StrictBool | None] | None,
-        Field(min_length=1, max_length=20, description="Keys of the subject's metadata, and their values."),
-    ] = None
+    metadata_match: (
+        Annotated[
+            Metadata,
+            Field(
+                min_length=1, max_length=20, description="Keys of the subject's metadata, and their values."
+            ),
+        ]
+        | None
+    ) = None
     min_lifetime_value: LifetimeValue | None = None
 
     @field_validator("min_amount", "max_amount")
@@ -179,8 +185,30 @@ class RemoveTag(BaseModel):
     tag: Word
 
 
+_KINDS: dict[str, type[BaseModel]] = {
+    "send_email": SendEmail,
+    "send_sms": SendSms,
+    "send_notification": SendNotification,
+    "webhook": CallWebhook,
+    "add_tag": AddTag,
+    "remove_tag": RemoveTag,
+}
+
+
+def _of_its_type(given: Any) -> Any:
+    """Read by its type alone, so that a fault is at `actions.0.to`: a union would say `actions.0.send_email.to`."""
+    if isinstance(given, BaseModel):
+        return given
+    type_ = given.get("type") if isinstance(given, dict) else None
+    if not isinstance(type_, str) or type_ not in _KINDS:
+        raise ValueError(f"Say in `type` what is to be done: {', '.join(_KINDS)}")
+    return _KINDS[type_].model_validate(given)
+
+
 Action = Annotated[
-    SendEmail | SendSms | SendNotification | CallWebhook | AddTag | RemoveTag, Discriminator("type")
+    SendEmail | SendSms | SendNotification | CallWebhook | AddTag | RemoveTag,
+    Discriminator("type"),
+    BeforeValidator(_of_its_type),
 ]
 Actions = Annotated[
     list[Action],

@@ -11,6 +11,7 @@ from reevit_server.core.database import Connection
 from reevit_server.core.errors import ValidationError
 from reevit_server.core.ids import new_id
 from reevit_server.core.scope import Scope
+from reevit_server.core.text import same
 from reevit_server.workflows import composing, models, rendering, rules_store, store
 from reevit_server.workflows.errors import RuleNotFound, TooManyRules
 from reevit_server.workflows.rule_schemas import RuleCreate, RulePatch, RuleQuery
@@ -51,7 +52,7 @@ async def update(
         raise RuleNotFound
     before = {name: stored[name] for name in _FIELDS}
     fields = before | _plain(patch)
-    if fields == before:
+    if same(fields, before):  # as JSON: to Python, a condition on 1 is one on true
         return stored
     if fields["trigger"] != stored["trigger"] or fields["actions"] != stored["actions"]:
         await _check(conn, scope, fields)
@@ -92,7 +93,7 @@ def _faults_of_content(action: Mapping[str, Any], trigger: str) -> list[Fault]:
     """What is missing, too much, or no Liquid; and what no event of this type has."""
     type, faults = action["type"], []
     if type in ("send_email", "send_sms", "send_notification"):
-        faults += _faults_of_parts(action)
+        faults += _faults_of_parts(action, trigger)
     if not models.is_about_a_customer(trigger):
         if type in ("add_tag", "remove_tag"):
             faults.append(_fault("type", "no_customer", f"{trigger} is about no customer."))
@@ -106,17 +107,19 @@ def _faults_of_content(action: Mapping[str, Any], trigger: str) -> list[Fault]:
     return faults
 
 
-def _faults_of_parts(action: Mapping[str, Any]) -> list[Fault]:
+def _faults_of_parts(action: Mapping[str, Any], trigger: str) -> list[Fault]:
     written = [part for part in _PARTS if part in action]
     if "template_id" in action:
         told = "This is said by the template; leave it out, or leave out `template_id`."
         return [_fault(part, "too_much", told) for part in written]
     missing = []
     if action["type"] == "send_email" and "subject" not in action:
-        missing.append(_fault("subject", "missing", "An e-mail has a `subject`, or a `template_id`."))
+        missing.append(_fault("subject", "required", "An e-mail has a `subject`, or a `template_id`."))
     if "body" not in action and "html" not in action:
-        missing.append(_fault("body", "missing", "Say something in `body`, or name a `template_id`."))
-    found = rendering.faults({part: action[part] for part in written})
+        missing.append(_fault("body", "required", "Say something in `body`, or name a `template_id`."))
+    found = rendering.faults(
+        {part: action[part] for part in written}, vocabulary=models.vocabulary_of(trigger)
+    )
     return missing + [
         _fault(part, "liquid", f"Line {fault.line}, column {fault.column}: {fault.message}")
         for part, fault in found
@@ -127,7 +130,7 @@ async def _faults_of_names(conn: Connection, scope: Scope, action: Mapping[str, 
     """What it names that is not there, or is of another channel."""
     channel, faults = composing.CHANNELS.get(action["type"]), []
     if "template_id" in action:
-        template = await store.find(conn, scope, id=action["template_id"])
+        template = await store.find_for_share(conn, scope, id=action["template_id"])
         if template is None or template["channel"] != channel:
             told = f"There is no template {action['template_id']} for {channel} here."
             faults.append(_fault("template_id", "template_not_found", told))

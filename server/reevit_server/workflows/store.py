@@ -56,6 +56,16 @@ async def find_for_update(conn: Connection, scope: Scope, *, id: str) -> asyncpg
     )
 
 
+async def find_for_share(conn: Connection, scope: Scope, *, id: str) -> asyncpg.Record | None:
+    """Kept until the transaction ends: whoever deletes it waits, and then sees who names it."""
+    return await conn.fetchrow(
+        f"SELECT {_COLUMNS} FROM templates AS t WHERE t.org_id = $1 AND t.mode = $2 AND t.id = $3 FOR KEY SHARE",
+        scope.org_id,
+        scope.mode,
+        id,
+    )
+
+
 async def find_named(conn: Connection, scope: Scope, *, name: str) -> str | None:
     """The id of the template with this name."""
     id: str | None = await conn.fetchval(
@@ -90,15 +100,10 @@ async def update(
     )
 
 
-async def delete(conn: Connection, scope: Scope, *, id: str) -> bool:
-    """Whether it was there."""
-    gone = await conn.fetchval(
-        "DELETE FROM templates WHERE org_id = $1 AND mode = $2 AND id = $3 RETURNING true",
-        scope.org_id,
-        scope.mode,
-        id,
+async def delete(conn: Connection, scope: Scope, *, id: str) -> None:
+    await conn.execute(
+        "DELETE FROM templates WHERE org_id = $1 AND mode = $2 AND id = $3", scope.org_id, scope.mode, id
     )
-    return bool(gone)
 
 
 async def select(

@@ -1,7 +1,6 @@
 """What follows from an event: an execution of each workflow that waited for it and whose conditions are met."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Any
 
 import asyncpg
@@ -37,7 +36,7 @@ async def on_event(tools: Tools, scope: Scope, told: Sequence[asyncpg.Record], /
     new = [
         execution
         for event in told
-        for execution in _following(event, rules, switches, worth, chains.get(_cause(event) or "", []), now)
+        for execution in _following(event, rules, switches, worth, chains.get(_cause(event) or "", []))
     ]
     if not new:
         return
@@ -54,7 +53,6 @@ def _following(
     switches: Row | None,
     worth: Mapping[str, Mapping[str, int]],
     chain: list[str],
-    now: datetime,
 ) -> list[NewExecution]:
     """What follows from one event: first the rules by their priority, then the notices."""
     facts = matching.facts_of(event, worth.get(event["customer_id"] or "", {}))
@@ -63,7 +61,7 @@ def _following(
         for rule in rules
         if rule["trigger"] == event["type"] and matching.unmet(rule["conditions"], facts) is None
     ]
-    for name in noticing.due(event, switches, now=now):
+    for name in noticing.due(event, switches):
         actions = [{"type": "send_notice", "notice": name}]
         found.append(_execution(event, name, models.NOTICES[name][0], actions, chain))
     return found

@@ -9,7 +9,9 @@ import pytest
 from reevit_server import events
 from reevit_server.cli.trigger import _DEEDS
 from tests.makers import ok
-from tests.running import Server, reevit, serving
+from tests.running import Server, reevit, serving, wait_until
+
+_WORKER_SECONDS = 20
 
 
 @pytest.fixture(scope="module")
@@ -38,15 +40,35 @@ def client(server: Server, org: dict[str, str]) -> Iterator[httpx.Client]:
         yield opened
 
 
+def subjects(client: httpx.Client, event: str) -> list[str]:
+    """What this happened to."""
+    happened = ok(client.get("/v1/events", params={"type": event}))["events"]
+    assert {told["mode"] for told in happened} <= {"test"}
+    return [told["subject_id"] for told in happened]
+
+
 @pytest.mark.parametrize("event", _DEEDS)
 def test_each_event_happens(client: httpx.Client, environ: dict[str, str], event: str):
     done = reevit("trigger", event, **environ)
     assert done.returncode == 0, done.stderr
     said, subject_id = done.stdout.split()
     assert said == event
-    happened = ok(client.get("/v1/events", params={"type": event}))["events"]
-    assert subject_id in [told["subject_id"] for told in happened]
-    assert happened[0]["mode"] == "test"
+    if event == "subscription.renewal_upcoming":  # the worker looks once a second
+        wait_until(lambda: subject_id in subjects(client, event), _WORKER_SECONDS)
+    assert subject_id in subjects(client, event)
+
+
+def test_a_renewal_is_told_of_where_a_test_clock_stands_still_too(server: Server, dsn_of_file: str):
+    made = reevit("orgs", "create", "Other developer", "--json", "--database-url", dsn_of_file)
+    assert made.returncode == 0, made.stderr
+    key = json.loads(made.stdout)["test_key"]
+    with httpx.Client(base_url=server.base_url, headers={"X-Reevit-Key": key}) as client:
+        now = ok(client.post("/v1/sandbox/clock/advance", json={"by": "40d"}))["now"]
+        event = "subscription.renewal_upcoming"
+        done = reevit("trigger", event, REEVIT_API_KEY=key, REEVIT_BASE_URL=server.base_url)
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.split() == [event, *subjects(client, event)]
+        assert ok(client.get("/v1/sandbox/clock"))["now"] == now
 
 
 def test_every_event_of_a_noun_can_be_triggered_but_one_for_which_time_has_to_pass():

@@ -1,4 +1,6 @@
-"""What the reader of the documentation has at hand: a server to send requests to, and a shop that it tells."""
+"""What the reader of the documentation has at hand: a server to send requests to, a shop that it tells, and a mail
+server that takes its letters.
+"""
 
 import asyncio
 import uuid
@@ -10,6 +12,7 @@ import pytest
 from reevit_server.cli.orgs import create_with_keys
 from reevit_server.core.database import Database
 from tests.docs.shop import Shop, opened
+from tests.providers.mailserver import Postbox, mail_server
 from tests.running import serving
 
 
@@ -24,8 +27,9 @@ def dsn_of_docs(postgres: str) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def server(dsn_of_docs: str) -> Iterator[str]:
-    """The address of a running server, which may tell those on loopback."""
-    with serving("--database-url", dsn_of_docs, REEVIT_ALLOW_PRIVATE_WEBHOOKS="1") as running:
+    """The address of a running server, which may tell those on loopback, and write to those at example.com."""
+    settings = {"REEVIT_ALLOW_PRIVATE_WEBHOOKS": "1", "REEVIT_TEST_RECIPIENTS": "@example.com"}
+    with serving("--database-url", dsn_of_docs, **settings) as running:
         yield running.base_url
 
 
@@ -40,6 +44,13 @@ def shop() -> Iterator[Shop]:
     """The merchant's own server."""
     with opened() as shop:
         yield shop
+
+
+@pytest.fixture
+def postbox() -> Iterator[Postbox]:
+    """A mail server on the reader's own machine."""
+    with mail_server() as box:
+        yield box
 
 
 async def _create(dsn: str) -> dict[str, str]:

@@ -1,7 +1,8 @@
-"""A page of the documentation as its reader uses it: commands to type, and the answers it promises."""
+"""A page of the documentation as its reader uses it: commands to type, the answers it promises, tables to look up."""
 
 import json
 import re
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,9 +13,10 @@ REFUSED = "<!-- refused -->"
 _FENCE = re.compile(r"( *)```(\w*)")
 # What differs from one run to the next; of these only the kind is compared. All else is compared letter by letter.
 _VARYING = (
-    re.compile(r"((?:org|key|cus|pay|ref|sub|inv|evt|whk|dlv|tpl|req|sbx)_)[0-9a-z]+"),
+    re.compile(r"((?:org|key|cus|pay|ref|sub|inv|evt|whk|dlv|wfr|exe|tpl|itg|msg|sup|req|sbx)_)[0-9a-z]+"),
     re.compile(r"()\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d+)?Z"),
 )
+_UNITS = {"s": "seconds", "min": "minutes", "h": "hours"}
 _LEFT_OUT = "…"  # in a text: something stands here that differs, or is too long to show
 
 
@@ -74,6 +76,38 @@ def examples(page: Path) -> list[Example]:
                 )
             )
     return found
+
+
+def section(page: str, title: str) -> str:
+    """What stands below a title of the second level, up to the next one."""
+    return page.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
+
+
+def rows(text: str) -> list[tuple[str, ...]]:
+    """The rows of a section's tables, cell by cell."""
+    return [
+        tuple(cell.strip() for cell in line.strip("|").split("|"))
+        for line in text.splitlines()
+        if line.startswith("|") and not line.startswith("|---")
+    ]
+
+
+def table(text: str, head: str) -> list[tuple[str, ...]]:
+    """The rows of the one table whose first column is called so, without its head."""
+    begin = f"| {head} |" if head else "| |"
+    found = [each for each in re.split(r"\n\n+", text.strip()) if each.startswith(begin)]
+    assert len(found) == 1, f"{len(found)} tables begin with {head}"
+    return rows(found[0])[1:]
+
+
+def named(cell: str) -> list[str]:
+    """The names in a cell: what stands between backticks."""
+    return re.findall(r"`([^`]+)`", cell)
+
+
+def span(text: str) -> timedelta:
+    """`2 h 35 min`; of an empty text, none."""
+    return timedelta(**{_UNITS[unit]: int(number) for number, unit in re.findall(r"(\d+) (\w+)", text)})
 
 
 def last_json(printed: str) -> Any:

@@ -1,4 +1,4 @@
-"""A merchant's server that takes every delivery, and remembers what came."""
+"""A merchant's server that takes every delivery but those to /gone, and remembers what came."""
 
 import threading
 from collections.abc import Iterator
@@ -21,14 +21,14 @@ class Shop(NamedTuple):
 
 @contextmanager
 def opened() -> Iterator[Shop]:
-    """On a free port of loopback, until the block ends; it answers 204."""
+    """On a free port of loopback, until the block ends; it answers 204, and at /gone 410."""
     posts: list[Post] = []
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             posts.append(Post(dict(self.headers.items()), body))
-            self.send_response(204)
+            self.send_response(410 if self.path == "/gone" else 204)
             self.end_headers()
 
         def log_message(self, *_: object) -> None:

@@ -11,19 +11,26 @@ import pytest
 from tests.docs import pages
 from tests.docs.pages import Example, differences, examples, last_json
 from tests.docs.shop import Shop
+from tests.providers.mailserver import Postbox
 from tests.running import REEVIT, environment
 
 ROOT = Path(__file__).parents[3]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 _PAGE_SECONDS = 120
+_IMPATIENT = "sleep() { command sleep 0.1; }"  # people look again after a second
 _CURL_REFUSED = 22  # its exit status for an answer of 400 or more, with `fail-with-body`
 
 
 @pytest.fixture
 def shell(
-    server: str, dsn_of_docs: str, organization: dict[str, str], shop: Shop, tmp_path: Path
+    server: str,
+    dsn_of_docs: str,
+    organization: dict[str, str],
+    shop: Shop,
+    postbox: Postbox,
+    tmp_path: Path,
 ) -> dict[str, str]:
-    """What a reader has: the commands at hand, an organization with its test key, and a server of one's own."""
+    """What a reader has: the commands at hand, an organization with its test key, and servers of one's own."""
     if missing := [program for program in ("bash", "curl") if shutil.which(program) is None]:
         pytest.skip(f"the examples are typed in bash and call curl: no {' and no '.join(missing)} here")
     if subprocess.run(["curl", "--fail-with-body", "--version"], capture_output=True, check=False).returncode:
@@ -37,6 +44,8 @@ def shell(
         KEY=organization["test_key"],
         ORG=organization["org_id"],
         SHOP=shop.url,
+        CHAT=f"{shop.url}/chat",
+        MAIL_PORT=str(postbox.port),
     )
 
 
@@ -77,7 +86,7 @@ def test_an_example_that_is_not_refused_as_its_page_says_is_a_failure(
 
 def run(page: Path, commands: list[Example], shell: dict[str, str], folder: Path) -> None:
     """Runs the commands in one shell, and compares what each printed with what its page shows."""
-    script = ["set -e"]
+    script = ["set -e", _IMPATIENT]
     for number, example in enumerate(commands):
         script.append(f'exec > "{folder}/{number}.out" 2> "{folder}/{number}.err"')
         script += _refused(example.command) if example.refused else [example.command]

@@ -14,6 +14,7 @@ from reevit_server.invoices.schemas import InvoiceStatus
 from reevit_server.providers.base import HARD_DECLINES
 from reevit_server.subscriptions import models
 from reevit_server.subscriptions.schemas import Status
+from tests.docs.pages import rows, section
 
 DOCS = Path(__file__).parents[3] / "docs"
 SUBSCRIPTIONS = (DOCS / "subscriptions.md").read_text(encoding="utf-8")
@@ -21,19 +22,6 @@ INVOICES = (DOCS / "invoices.md").read_text(encoding="utf-8")
 _MONTHS = {name: number for number, name in enumerate(calendar.month_name) if name}
 _DAY = re.compile(rf"(\d+) ({'|'.join(_MONTHS)})")
 _LEAP = 2028
-
-
-def section(page: str, title: str) -> str:
-    return page.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
-
-
-def rows(text: str) -> list[tuple[str, ...]]:
-    """The rows of a section's tables, cell by cell."""
-    return [
-        tuple(cell.strip() for cell in line.strip("|").split("|"))
-        for line in text.splitlines()
-        if line.startswith("|") and not line.startswith("|---")
-    ]
 
 
 def test_the_hard_declines_on_the_page_are_those_that_are_not_tried_again():
@@ -52,6 +40,13 @@ def test_the_attempts_on_the_page_are_those_of_the_default_policy():
         assert waits[outcome.rpartition(" in ")[2]] == delay
     assert "subscription.past_due" in later[-1][2]
     assert models.DEFAULT_POLICY.on_exhausted == "past_due"
+
+
+def test_the_days_on_the_page_before_a_renewal_are_those_that_are_kept():
+    told = section(SUBSCRIPTIONS, "Before a renewal")
+    assert told.startswith("\nThree days before")
+    assert "longer than six days" in told
+    assert models.NOTICE_DAYS == 3
 
 
 def test_the_limits_on_the_page_are_those_that_are_kept():

@@ -12,7 +12,7 @@ import pytest
 from reevit_server import events
 from reevit_server.core import egress
 from reevit_server.webhooks import deliveries, listening, models
-from tests.docs.pages import blocks, differences
+from tests.docs.pages import blocks, differences, section, span
 from tests.docs.shop import Post, Shop
 from tests.makers import created
 from tests.running import wait_until
@@ -21,7 +21,6 @@ DOCS = Path(__file__).parents[3] / "docs"
 PAGE = (DOCS / "webhooks.md").read_text(encoding="utf-8")
 # What every client sends, and is no promise of ours.
 _OF_HTTP = {"Host", "Accept", "Accept-Encoding", "Content-Length"}
-_UNITS = {"s": "seconds", "min": "minutes", "h": "hours"}
 _SECONDS = 60
 
 
@@ -51,12 +50,12 @@ def test_the_headers_on_the_page_are_those_that_are_sent(told: Post):
 
 
 def test_the_waits_on_the_page_are_those_that_are_kept():
-    rows = re.findall(r"^\| (\d+) \| (.+) \| (.*)\|$", _section("When it is sent again"), re.MULTILINE)
+    rows = re.findall(r"^\| (\d+) \| (.+) \| (.*)\|$", section(PAGE, "When it is sent again"), re.MULTILINE)
     assert [int(number) for number, _, _ in rows] == [*range(1, len(models.DELAYS) + 1)]
-    assert [_span(wait) for _, wait, _ in rows] == list(models.DELAYS)
+    assert [span(wait) for _, wait, _ in rows] == list(models.DELAYS)
     for number, (_, _, since) in enumerate(rows, 1):
         exactly = sum(models.DELAYS[:number], timedelta(0))
-        assert exactly - timedelta(seconds=5) <= _span(since) <= exactly  # seconds are not told beside hours
+        assert exactly - timedelta(seconds=5) <= span(since) <= exactly  # seconds are not told beside hours
 
 
 def test_every_word_for_a_failed_attempt_is_on_the_page():
@@ -76,18 +75,10 @@ def test_every_type_of_event_is_told_of():
     assert told == {*events.TYPES, events.TEST}
 
 
-def _section(title: str) -> str:
-    return PAGE.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
-
-
 def _rows(title: str, head: str) -> list[str]:
     """The first cells of a section's table with this head."""
-    table = _section(title).partition(f"| {head} |")[2].partition("\n\n")[0]
+    table = section(PAGE, title).partition(f"| {head} |")[2].partition("\n\n")[0]
     return re.findall(r"^\| `([\w-]+)` \|", table, re.MULTILINE)
-
-
-def _span(text: str) -> timedelta:
-    return timedelta(**{_UNITS[unit]: int(number) for number, unit in re.findall(r"(\d+) (\w+)", text)})
 
 
 def _keys(value: Any) -> Any:

@@ -28,6 +28,7 @@ class Extent(NamedTuple):
     subscriptions: int
     subscriptions_to_catch_up: int
     days_missed: int
+    mail_runs: int
     waits_for_the_dead: bool
 
 
@@ -44,6 +45,7 @@ SHORT = Extent(
     subscriptions=200,
     subscriptions_to_catch_up=18,
     days_missed=4,
+    mail_runs=1,
     waits_for_the_dead=False,
 )
 LONG = Extent(
@@ -59,6 +61,7 @@ LONG = Extent(
     subscriptions=600,
     subscriptions_to_catch_up=90,
     days_missed=30,
+    mail_runs=4,
     waits_for_the_dead=True,
 )
 

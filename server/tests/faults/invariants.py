@@ -1,5 +1,6 @@
 """What must be true after any fault (I1 to I9, I13), each a function over what is stored, what clients were told and
-what the receiver got. `check` asks for all of them. Those of billing are in `billing.py`.
+what receivers and mail servers got. `check` asks for all of them. Those of billing are in `billing.py`, those of
+workflows and messages in `workflows.py`.
 
 None of it is asked of our own code, but for the proof of totals that operators have too, `reevit verify`.
 """
@@ -15,9 +16,10 @@ from typing import Any, NamedTuple
 import standardwebhooks
 
 from reevit_server.core.database import Database
-from tests.faults import billing
+from tests.faults import billing, workflows
 from tests.faults.load import Endpoint, Load
 from tests.faults.receiver import Received
+from tests.providers import mailserver
 from tests.running import reevit
 from tests.scenarios import fold
 
@@ -31,6 +33,7 @@ class Evidence(NamedTuple):
     load: Load
     endpoints: list[Endpoint]
     received: list[Received]
+    letters: list[mailserver.Received]
 
 
 async def check(evidence: Evidence, *, database_was_killed: bool = False) -> None:
@@ -40,6 +43,7 @@ async def check(evidence: Evidence, *, database_was_killed: bool = False) -> Non
     await totals_are_the_fold(evidence)
     await no_more_is_refunded_than_was_captured(evidence)
     await billing.check(evidence.db)
+    await workflows.check(evidence.db, evidence.letters, database_was_killed=database_was_killed)
     await each_change_has_its_event(evidence)
     await every_event_was_told_to_the_end(evidence)
     await retries_are_told_as_such(evidence, database_was_killed=database_was_killed)
@@ -118,6 +122,7 @@ async def each_change_has_its_event(evidence: Evidence) -> None:
         FROM payments, generate_series(1, attempt_count - (succeeded_at IS NOT NULL)::integer)
         UNION ALL SELECT org_id, mode, 'payment.refunded', payment_id FROM refunds
         UNION ALL SELECT org_id, mode, 'customer.created', id FROM customers
+        UNION ALL SELECT org_id, mode, 'customer.updated', id FROM customers, unnest(tags)
         """,
     )
     expected = Counter(tuple(row) for row in [*changes, *await billing.changes(evidence.db)])
@@ -240,10 +245,14 @@ _PARENTS = (
     ("webhook_attempts", "delivery_id", "webhook_deliveries"),
     ("messages", "customer_id", "customers"),
     ("messages", "integration_id", "integrations"),
+    ("messages", "event_id", "events"),
+    ("messages", "execution_id", "executions"),
     ("message_attempts", "message_id", "messages"),
+    ("message_attempts", "integration_id", "integrations"),
     ("executions", "event_id", "events"),
     ("executions", "customer_id", "customers"),
     ("execution_actions", "execution_id", "executions"),
+    ("execution_actions", "message_id", "messages"),
 )
 _ROOTS = {
     *("organizations", "api_keys", "customers", "webhook_endpoints"),
@@ -317,6 +326,7 @@ async def _counts(evidence: Evidence) -> Any:
         SELECT (SELECT count(*) FROM payments), (SELECT count(*) FROM refunds), (SELECT count(*) FROM customers),
                (SELECT count(*) FROM subscriptions), (SELECT count(*) FROM invoices),
                (SELECT count(*) FROM events), (SELECT count(*) FROM webhook_deliveries),
+               (SELECT count(*) FROM executions), (SELECT count(*) FROM messages),
                (SELECT count(*) FROM idempotency_keys)
         """,
     )

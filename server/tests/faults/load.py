@@ -16,7 +16,6 @@ from reevit_server.core.scope import Scope
 from tests.makers import created
 
 _PATIENCE_SECONDS = 90  # longer than a server needs that is killed whole and started again
-_CUSTOMERS = 4
 _AT_ONCE = 8
 
 
@@ -64,6 +63,7 @@ class Load:
 
     shops: list[Shop]
     transport: httpx.AsyncBaseTransport | None = None
+    people: int = 4  # of each shop
     sent: dict[str, Request] = field(default_factory=dict)
     told: dict[str, Told] = field(default_factory=dict)
     _numbers: Any = field(default_factory=itertools.count)
@@ -145,13 +145,15 @@ class Load:
         number = next(self._numbers)
         key = f"key-{number}"
         shop = self.shops[number % len(self.shops)]
-        customer = f"usr_{number % _CUSTOMERS}"
+        customer = f"usr_{number % self.people}"
         paid = self._paid(shop)
         if number % 5 == 4 and paid:
             path = f"/v1/payments/{paid[number % len(paid)]}/refund"
             request = Request(shop, "POST", path, {"amount": 1, "reason": key})
         elif number % 7 == 6:
-            request = Request(shop, "PUT", f"/v1/customers/external/{customer}", {"name": key})
+            request = Request(
+                shop, "PUT", f"/v1/customers/external/{customer}", {"name": key, "email": _email(customer)}
+            )
         elif number % 8 == 3 and shop.scope.mode == "test" and (payers := self._payers(shop)):
             body = _subscription(number, payers[number % len(payers)], key)
             request = Request(shop, "POST", "/v1/subscriptions", body)
@@ -205,7 +207,7 @@ def _payment(shop: Shop, number: int, customer: str, *, reference: str) -> dict[
     payment = {
         "amount": 1000 + number,
         "currency": currency,
-        "customer": {"external_id": customer},
+        "customer": {"external_id": customer, "email": _email(customer)},
         "reference": reference,
     }
     if shop.scope.mode == "live":
@@ -223,3 +225,7 @@ def _subscription(number: int, customer_id: str, key: str) -> dict[str, Any]:
         "interval": "monthly",
         "metadata": {"key": key, **declined},
     }
+
+
+def _email(customer: str) -> str:
+    return f"{customer}@example.com"

@@ -24,6 +24,7 @@ from reevit_server.core.scope import Scope
 from tests.faults import invariants
 from tests.faults.load import Endpoint, Load, Shop
 from tests.faults.receiver import Receiver
+from tests.providers.mailserver import Postbox
 from tests.running import REEVIT, Server, environment, free_port, reevit, serving, start
 
 # A killed worker's job comes back after 30 seconds, and so does its attempt's place. Of a charge that it had begun,
@@ -39,9 +40,12 @@ _LEFT = """
     UNION ALL SELECT 'invoice', status, count(*) FROM invoices
     WHERE status = 'draft' OR queue_at <= $1 GROUP BY status
     UNION ALL SELECT 'subscription', status, count(*) FROM subscriptions WHERE queue_at <= $1 GROUP BY status
+    UNION ALL SELECT 'execution', status, count(*) FROM executions WHERE finished_at IS NULL GROUP BY status
+    UNION ALL SELECT 'message', status, count(*) FROM messages WHERE finished_at IS NULL GROUP BY status
 """
-# What waits for somebody who may be dead: that time is over at once. To do once more what a living one is doing does
-# no harm, as every deed in the background is done once; a delivery is left to whoever has its job.
+# What waits for somebody who may be dead, or for another attempt of a message: that time is over at once. To do once
+# more what a living one is doing does no harm, as every deed in the background is done once; a delivery and a message
+# are left to whoever has their job.
 _HURRY = (
     "UPDATE pgqueuer SET heartbeat = $1 - interval '1 hour' WHERE status = 'picked' AND heartbeat < $1",
     "UPDATE pgqueuer_schedules SET heartbeat = $1 - interval '1 hour' WHERE status = 'picked' AND heartbeat < $1",
@@ -57,8 +61,15 @@ _HURRY = (
     )
     """,
     """
+    UPDATE messages AS m SET sending_until = $1
+    WHERE m.status = 'sending' AND m.sending_until > $1 AND NOT EXISTS (
+        SELECT FROM pgqueuer WHERE status = 'picked' AND convert_from(payload, 'UTF8')::jsonb ? m.id
+    )
+    """,
+    "UPDATE messages SET next_attempt_at = $1 WHERE next_attempt_at > $1",
+    """
     UPDATE pgqueuer SET execute_after = $1
-    WHERE status = 'queued' AND entrypoint = 'webhooks.deliver' AND execute_after > $1
+    WHERE status = 'queued' AND entrypoint IN ('webhooks.deliver', 'messages.deliver') AND execute_after > $1
     """,
 )
 
@@ -72,6 +83,7 @@ class Stage:
     database_url: str | None = None
     load: Load = field(init=False)
     endpoints: list[Endpoint] = field(default_factory=list)
+    postboxes: list[Postbox] = field(default_factory=list)
     _port: int = field(default_factory=free_port)
 
     @property
@@ -133,8 +145,11 @@ class Stage:
         await self.until_all_is_told(now=now)
         dsn = self.dsn()
         received = [request for receiver in self.receivers for request in receiver.got()]
+        letters = [letter for box in self.postboxes for letter in box.received]
         async with await Database.open(dsn, connections_max=2) as db:
-            evidence = invariants.Evidence(db, dsn, self.base_url, self.load, self.endpoints, received)
+            evidence = invariants.Evidence(
+                db, dsn, self.base_url, self.load, self.endpoints, received, letters
+            )
             await invariants.check(evidence, database_was_killed=database_was_killed)
 
     async def until_all_is_told(
@@ -205,7 +220,11 @@ class Stage:
     @property
     def _settings(self) -> dict[str, str]:
         # Who is killed leaves temporary files: in our folder.
-        return {"REEVIT_ALLOW_PRIVATE_WEBHOOKS": "1", "TMPDIR": str(self.folder)}
+        return {
+            "REEVIT_ALLOW_PRIVATE_WEBHOOKS": "1",
+            "REEVIT_TEST_RECIPIENTS": "@example.com",
+            "TMPDIR": str(self.folder),
+        }
 
 
 async def worker_of(server: Server) -> int:

@@ -1,4 +1,4 @@
-"""A merchant whose messages really leave: by a mail server on loopback, and to whatever the test lets answer posts."""
+"""A merchant whose messages really leave: by a mail server on loopback, and to whatever a test lets answer posts."""
 
 import itertools
 from collections.abc import AsyncIterator
@@ -69,7 +69,12 @@ class Office:
 
 @asynccontextmanager
 async def opened(
-    db: Database, api: Api, *, test_recipients: str = "@example.com,+233501234567", **times: float
+    db: Database,
+    api: Api,
+    *,
+    test_recipients: str = "@example.com,+233501234567",
+    public_url: str = PUBLIC_URL,
+    **times: float,
 ) -> AsyncIterator[Office]:
     """An office, until the block ends. `times` are those of connections to mail servers."""
 
@@ -78,7 +83,7 @@ async def opened(
         return ["127.0.0.1"]
 
     merchant, clock = await make_merchant(db, api), Clock(utc_now())
-    settings = Settings(public_url=PUBLIC_URL, test_recipients=test_recipients)  # type: ignore[arg-type]
+    settings = Settings(public_url=public_url, test_recipients=test_recipients)  # type: ignore[arg-type]
     async with smtp.opened(private=True, resolve=loopback, **times) as connect:
         tools = Tools(db, clock, Sealer(MASTER_KEY), Outside())
         yield Office(merchant, Clockwork(tools, clock, merchant.org_id, connect=connect, settings=settings))

@@ -7,9 +7,25 @@ from urllib.parse import unquote
 from schemathesis import Case
 from schemathesis.core.parameters import ParameterLocation
 
+from reevit_server.providers.senders import SENDERS
 from reevit_server.subscriptions.models import DELAY, DELAY_SECONDS_MAX, INTERVAL_COUNT_MAX, span
+from reevit_server.workflows.composing import CHANNELS
+from reevit_server.workflows.models import is_about_a_customer
 from tests.openapi.formats import is_address, is_liquid, is_number, is_secret, is_told
-from tests.openapi.objects import HOOKS, IN_PATH, LISTENING, PAYMENTS, PREPARED, SUBSCRIPTIONS, UNPAID, Shop
+from tests.openapi.objects import (
+    CREDENTIALS,
+    HOOKS,
+    IN_PATH,
+    LISTENING,
+    PAYMENTS,
+    PREPARED,
+    SUBSCRIPTIONS,
+    UNPAID,
+    Shop,
+)
+
+_ADDRESS, _NUMBER = "ada@example.com", "+233501234567"
+_PARTS = ("subject", "body", "html")
 
 
 def fit(case: Case[Any], shop: Shop, *, with_objects: bool = True) -> None:
@@ -17,7 +33,7 @@ def fit(case: Case[Any], shop: Shop, *, with_objects: bool = True) -> None:
 
     Without objects, for a case that already speaks of what earlier ones made.
     """
-    operation_id = case.operation.definition.raw["operationId"]
+    operation_id = case.operation.definition.raw["operationId"].removesuffix("_as_workflow")
     if case.meta is None or case.meta.generation.mode.is_positive:
         _fit_numbers(case.body)
     query = case.query if _is_valid(case, ParameterLocation.QUERY) else {}
@@ -26,6 +42,8 @@ def fit(case: Case[Any], shop: Shop, *, with_objects: bool = True) -> None:
         _fit_path(case.path_parameters, query, operation_id, shop)
     if with_objects and operation_id in PREPARED:
         PREPARED[operation_id](shop)
+    if with_objects and operation_id == "test_integration" and _is_valid(case, ParameterLocation.PATH):
+        case.path_parameters["integration_id"] = shop.integration(_channel_to(body.get("to")))["id"]
     _fit_headers(case, shop)
     _fit_query(case, query, shop)
     _fit_body(body, operation_id, shop)
@@ -105,13 +123,13 @@ def _known(case: Case[Any]) -> set[str]:
 
 def _fit_body(body: dict[str, Any], operation_id: str, shop: Shop) -> None:
     for person in (body, body.get("customer") or {}):
-        if isinstance(person.get("email"), str) and not is_address(person["email"]):
-            person["email"] = "ada@example.com"
-        if isinstance(person.get("phone"), str) and not is_number(person["phone"]):
-            person["phone"] = "+233501234567"
+        _fit_address(person, "email")
+        _fit_number(person, "phone")
     for name in ("external_id", "reference"):
         if isinstance(body.get(name), str):
             body[name] = shop.unused(body[name])
+    if operation_id in ("create_template", "create_integration") and isinstance(body.get("name"), str):
+        body["name"] = shop.unused(body["name"], 200)
     if "external_id" in body and operation_id.startswith("update_customer"):
         body["rekey"] = True
     if body.get("customer_id") is not None:
@@ -130,10 +148,28 @@ def _fit_body(body: dict[str, Any], operation_id: str, shop: Shop) -> None:
         body["endpoint_id"] = shop.endpoint()["id"]
     _fit_terms(body)
     _fit_template(body, operation_id)
+    if operation_id in ("create_rule", "update_rule"):
+        _fit_rule(body, shop)
+    elif operation_id in ("create_integration", "update_integration"):
+        _fit_integration(body)
+    elif operation_id == "create_suppression" and "address" in body:
+        (_fit_address if body.get("channel") == "email" else _fit_number)(body, "address")
+    elif operation_id == "test_integration" and _channel_to(body.get("to")) == "email":
+        _fit_address(body, "to")
     if "event_id" in body:
         body["event_id"] = shop.event()["id"]
     if operation_id == "advance_sandbox_clock" and isinstance(body.get("to"), str):
         body["to"] = _a_little_later(shop)
+
+
+def _fit_address(fields: dict[str, Any], name: str) -> None:
+    if isinstance(fields.get(name), str) and not is_address(fields[name]):
+        fields[name] = _ADDRESS
+
+
+def _fit_number(fields: dict[str, Any], name: str) -> None:
+    if isinstance(fields.get(name), str) and not is_number(fields[name]):
+        fields[name] = _NUMBER
 
 
 def _fit_terms(body: dict[str, Any]) -> None:
@@ -170,6 +206,66 @@ def _fit_template(body: dict[str, Any], operation_id: str) -> None:
     elif "channel" in body:
         body["text"] = body.get("text") or "Paid."
         body["subject"] = body["html"] = None
+
+
+def _fit_rule(body: dict[str, Any], shop: Shop) -> None:
+    """What its conditions and actions must have in common, and names that are those of something real."""
+    trigger = body.get("trigger", "payment.succeeded")  # as of a rule of the shop's
+    if not is_about_a_customer(trigger):
+        trigger = body["trigger"] = "payment.succeeded"
+    conditions = body.get("conditions", {})
+    amounts = [conditions.get(name) for name in ("min_amount", "max_amount")]
+    if amounts != [None, None]:
+        conditions["currencies"] = ["GHS"]
+    if None not in amounts:
+        conditions["max_amount"] = max(amounts)
+    for action in body.get("actions", ()):
+        _fit_action(action, shop)
+        if trigger not in ("payment.succeeded", "payment.refunded"):
+            action.pop("attach_receipt", None)
+
+
+def _fit_action(action: dict[str, Any], shop: Shop) -> None:
+    """A message says what its template says, or what stands here: an e-mail also in its subject."""
+    channel = CHANNELS.get(action["type"])
+    if channel is None:
+        return  # a tag
+    (_fit_address if channel == "email" else _fit_number)(action, "to")
+    if action.get("integration_id") is not None:
+        action["integration_id"] = shop.integration_of_rules(channel)
+    if action.get("template_id") is not None:
+        action["template_id"] = shop.template_of_rules(channel)
+        for part in _PARTS:
+            action.pop(part, None)
+    elif channel != "webhook":
+        for part in _PARTS:
+            if isinstance(action.get(part), str) and not is_liquid(action[part]):
+                action[part] = "Hi {{ customer.name | default: 'there' }}"
+        if action.get("html") is None:
+            action["body"] = action.get("body") or "Thank you."
+        if channel == "email":
+            action["subject"] = action.get("subject") or "Thank you"
+
+
+def _fit_integration(body: dict[str, Any]) -> None:
+    """Credentials of its provider, and somebody whom e-mails are from. A changed one sends by SMTP."""
+    for name in ("from_address", "reply_to"):
+        _fit_address(body, name)
+    provider = body.get("provider", "smtp")
+    if "credentials" in body:
+        body["credentials"] = CREDENTIALS[provider]
+    if SENDERS[provider].channel != "email":
+        for name in ("from_address", "from_name", "reply_to"):
+            body.pop(name, None)
+    elif "provider" in body:
+        body["from_address"] = body.get("from_address") or "shop@example.com"
+
+
+def _channel_to(address: str | None) -> str:
+    """By which channel an integration is put to the test: a chat needs nobody to write to."""
+    if address is None:
+        return "notification"
+    return "sms" if is_number(address) else "email"
 
 
 def _without_null(body: dict[str, Any], name: str) -> None:

@@ -7,11 +7,28 @@ from typing import Any
 
 import httpx
 
+from tests.running import wait_until
+
 _numbers = itertools.count(1)
-# Of the 50 that an organization may have, the rest is for what operations make themselves.
-_ENDPOINTS_KEPT = 20
+# Of the 50 that an organization may have of many things, the rest is for what operations make themselves.
+_KEPT = 20
+_WORKED_SECONDS = 30
 # Nobody is there, by RFC 6761: a server that is tested here also does its background work.
 HOOKS = "https://shop.invalid/hooks"
+# Who may send, and what each takes to know a merchant.
+_SID = "AC" + "0" * 32
+CREDENTIALS: dict[str, dict[str, Any]] = {
+    "smtp": {"host": "mail.example.com", "port": 465, "security": "tls"},
+    "resend": {"api_key": "re_1"},
+    "sendgrid": {"api_key": "SG.1"},
+    "twilio": {"account_sid": _SID, "auth_token": "correct-horse", "sender": "Shop"},
+    "africas_talking": {"username": "sandbox", "api_key": "correct-horse"},
+    "hubtel": {"client_id": "shop", "client_secret": "correct-horse", "sender": "Shop"},
+    "chat": {"url": HOOKS},
+    "webhook": {"url": HOOKS, "secret": "whsec_" + "A" * 32},
+}
+_PROVIDERS = {"email": "smtp", "sms": "twilio", "notification": "chat", "webhook": "webhook"}
+_INTEGRATIONS = "/v1/workflows/integrations"
 
 
 @dataclass(frozen=True)
@@ -23,16 +40,17 @@ class Shop:
     key: str
     client: httpx.Client
     _used: set[str] = field(default_factory=set)
-    _endpoints: list[str] = field(default_factory=list)
+    _made: dict[str, list[str]] = field(default_factory=dict)
+    _shared: dict[str, str] = field(default_factory=dict)
 
     def send(self, method: str, path: str, **arguments: Any) -> httpx.Response:
         headers = {"X-Reevit-Key": self.key, **arguments.pop("headers", {})}
         return self.client.request(method, self.url + path, headers=headers, **arguments)
 
-    def unused(self, text: str) -> str:
+    def unused(self, text: str, most: int = 255) -> str:
         """The text as an id of the shop's own; when it was used before, one as long or hardly longer."""
         suffix = f"~{len(self._used)}" if text in self._used else ""
-        unused = text[: 255 - len(suffix)] + suffix
+        unused = text[: most - len(suffix)] + suffix
         self._used.add(unused)
         return unused
 
@@ -85,11 +103,67 @@ class Shop:
         event: dict[str, Any] = answer.json()["events"][0]
         return event
 
-    def template(self) -> dict[str, Any]:
-        """Of an e-mail, with all the parts that there are."""
-        parts = {"subject": "Your receipt", "text": "Hi {{ customer.name }}", "html": "<p>Hi</p>"}
+    def template(self, channel: str = "email") -> dict[str, Any]:
+        """With all the parts that there are of its channel."""
+        parts = {"text": "Hi {{ customer.name }}"}
+        if channel == "email":
+            parts |= {"subject": "Your receipt", "html": "<p>Hi</p>"}
         name = f"Receipt {next(_numbers)}"
-        return self.make("/v1/workflows/templates", name=name, channel="email", **parts)
+        return self.make("/v1/workflows/templates", name=name, channel=channel, **parts)
+
+    def rule(self) -> dict[str, Any]:
+        """One that does nothing, until somebody turns it on."""
+        thank = {"type": "add_tag", "tag": "thanked"}
+        fields = {"trigger": "payment.succeeded", "actions": [thank], "enabled": False}
+        return self._kept("/v1/workflows/rules", name=f"Rule {next(_numbers)}", **fields)
+
+    def integration(self, channel: str = "email", **fields: Any) -> dict[str, Any]:
+        return self._kept(_INTEGRATIONS, **_integration(channel), **fields)
+
+    def template_of_rules(self, channel: str) -> str:
+        """The id of one that stays, because rules name it."""
+        return self._one(f"template for {channel}", lambda: self.template(channel)["id"])
+
+    def integration_of_rules(self, channel: str) -> str:
+        return self._one(
+            f"integration for {channel}", lambda: self.make(_INTEGRATIONS, **_integration(channel))["id"]
+        )
+
+    def message(self) -> dict[str, Any]:
+        """One that stayed in the outbox, because who was to send it is gone."""
+        sender = self.integration(enabled=False)
+        answer = self.send("POST", f"{_INTEGRATIONS}/{sender['id']}/test", json={"to": "ada@example.com"})
+        assert answer.status_code == 202, answer.text
+        gone = self.send("DELETE", f"{_INTEGRATIONS}/{sender['id']}")
+        assert gone.status_code == 204, gone.text
+        message: dict[str, Any] = answer.json()
+        return message
+
+    def suppression(self) -> dict[str, Any]:
+        address = f"nobody-{next(_numbers)}@example.com"
+        return self.make("/v1/messages/suppressions", channel="email", address=address)
+
+    def execution(self) -> str:
+        """The id of what a rule did. One serves all that look at it: done in the background, it takes a while."""
+        return self._one("execution", self._execute)
+
+    def _execute(self) -> str:
+        welcome = {"type": "send_email", "subject": "Welcome", "body": "Hello!", "to": "ada@example.com"}
+        rule = self.make("/v1/workflows/rules", name="Welcome", trigger="customer.created", actions=[welcome])
+        self.customer()
+        found: list[dict[str, Any]] = []
+
+        def is_done() -> bool:
+            query = {"workflow_id": rule["id"], "status": "done"}
+            answer = self.send("GET", "/v1/workflows/executions", params=query)
+            found.extend(answer.json()["executions"])
+            return bool(found)
+
+        wait_until(is_done, _WORKED_SECONDS)
+        disabled = self.send("POST", f"/v1/workflows/rules/{rule['id']}/disable", json={})
+        assert disabled.status_code == 200, disabled.text
+        id: str = found[0]["id"]
+        return id
 
     def api_key(self) -> dict[str, Any]:
         return self.make("/v1/api-keys", name="spare", scopes=["customers:read"])
@@ -99,7 +173,6 @@ class Shop:
         assert answer.status_code == 200, answer.text
 
     def endpoint(self) -> dict[str, Any]:
-        """An endpoint; of those that were made before, only some are kept."""
         return self._kept("/v1/webhooks/endpoints", url=HOOKS)
 
     def listener(self) -> dict[str, Any]:
@@ -112,12 +185,37 @@ class Shop:
         return delivery
 
     def _kept(self, path: str, **body: Any) -> dict[str, Any]:
-        if len(self._endpoints) == _ENDPOINTS_KEPT:
-            oldest = self.send("DELETE", f"{path}/{self._endpoints.pop(0)}")
+        """A new one; of those that were made before, only some are kept."""
+        earlier = self._made.setdefault(path, [])
+        if len(earlier) == _KEPT:
+            oldest = self.send("DELETE", f"{path}/{earlier.pop(0)}")
             assert oldest.status_code in (204, 404), oldest.text
         made = self.make(path, **body)
-        self._endpoints.append(made["id"])
+        earlier.append(made["id"])
         return made
+
+    def clear(self, path: str, most: int) -> None:
+        """Deletes all that there is, once there is so much of it: an organization may have little more."""
+        answer = self.send("GET", path, params={"limit": most})
+        assert answer.status_code == 200, answer.text
+        rows = answer.json()[path.rpartition("/")[2]]
+        for row in rows if len(rows) == most else ():
+            gone = self.send("DELETE", f"{path}/{row['id']}")
+            assert gone.status_code == 204, gone.text
+
+    def _one(self, what: str, make: Callable[[], str]) -> str:
+        """The id of the one that serves everybody; made when it is first asked for."""
+        if what not in self._shared:
+            self._shared[what] = make()
+        return self._shared[what]
+
+
+def _integration(channel: str) -> dict[str, Any]:
+    provider = _PROVIDERS[channel]
+    fields = {"name": f"Integration {next(_numbers)}", "provider": provider}
+    if channel == "email":
+        fields["from_address"] = "shop@example.com"
+    return {**fields, "credentials": CREDENTIALS[provider]}
 
 
 # Whose id stands in an address: a maker for each parameter's name ...
@@ -131,6 +229,11 @@ IN_PATH: dict[str, Callable[[Shop], str]] = {
     "endpoint_id": lambda shop: shop.endpoint()["id"],
     "delivery_id": lambda shop: shop.delivery()["id"],
     "template_id": lambda shop: shop.template()["id"],
+    "rule_id": lambda shop: shop.rule()["id"],
+    "execution_id": Shop.execution,
+    "integration_id": lambda shop: shop.integration()["id"],
+    "message_id": lambda shop: shop.message()["id"],
+    "suppression_id": lambda shop: shop.suppression()["id"],
 }
 # ... and for the operations that need a payment in another state than succeeded.
 PAYMENTS: dict[str, Callable[[Shop], dict[str, Any]]] = {
@@ -148,9 +251,11 @@ SUBSCRIPTIONS: dict[str, Callable[[Shop], dict[str, Any]]] = {
 UNPAID = ("retry_invoice", "cancel_invoice")
 # Listeners are endpoints of their own kind.
 LISTENING = ("poll_webhook_listener", "delete_webhook_listener")
-# What must be there although no address names it.
+# What must be there although no address names it, or must not.
 PREPARED: dict[str, Callable[[Shop], None]] = {
     "get_webhook_config": Shop.webhook_config,
     "delete_webhook_config": Shop.webhook_config,
     "send_test_to_webhook_config": Shop.webhook_config,
+    "create_rule": lambda shop: shop.clear("/v1/workflows/rules", 90),
+    "create_integration": lambda shop: shop.clear(_INTEGRATIONS, 45),
 }

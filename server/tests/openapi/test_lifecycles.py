@@ -8,7 +8,7 @@ import requests
 from hypothesis import HealthCheck, Phase, settings
 
 from tests.openapi.fitting import fit
-from tests.openapi.objects import Shop
+from tests.openapi.objects import CREDENTIALS, Shop
 from tests.openapi.test_schemathesis import EXAMPLES, schema
 
 STEPS = 8
@@ -59,6 +59,29 @@ OPERATIONS = {
         "list_templates",
         "delete_template",
     ],
+    "rules": [
+        "create_rule",
+        "get_rule",
+        "update_rule",
+        "enable_rule",
+        "disable_rule",
+        "list_rules",
+        "simulate_rule",
+        "delete_rule",
+    ],
+    "integrations": [
+        "create_integration",
+        "get_integration",
+        "update_integration",
+        "list_integrations",
+        "test_integration",
+        "delete_integration",
+    ],
+    "suppressions": [
+        "create_suppression",
+        "list_suppressions",
+        "delete_suppression",
+    ],
 }
 
 
@@ -77,6 +100,8 @@ def test_what_was_made_is_there_and_what_was_deleted_is_gone(
                 _leave_unpaid(case)
             elif noun == "templates":
                 _leave_complete(case)
+            elif noun in ("rules", "integrations"):
+                _leave_of_one_kind(case)
 
         def get_call_kwargs(self, case: Any) -> dict[str, Any]:  # noqa: ARG002 - the machine passes it
             headers = {"X-Reevit-Key": self.shop.key}
@@ -100,6 +125,22 @@ def _leave_unpaid(case: Any) -> None:
         case.body |= {"trial_days": 0, "start_at": None, "metadata": {"sandbox": "fail,succeed"}}
     elif operation_id == "list_invoices":
         case.query = {}
+
+
+def _leave_of_one_kind(case: Any) -> None:
+    """What a change says must fit what it does not say: to which events, or by which provider."""
+    operation_id = case.operation.definition.raw["operationId"]
+    if operation_id == "test_integration":
+        case.body = {"to": "ada@example.com"}
+    elif operation_id == "create_integration" and isinstance(case.body, dict):
+        case.body |= {
+            "provider": "smtp",
+            "credentials": CREDENTIALS["smtp"],
+            "from_address": "shop@example.com",
+        }
+    elif isinstance(case.body, dict):
+        for action in case.body.get("actions", ()):
+            action.pop("attach_receipt", None)
 
 
 def _leave_complete(case: Any) -> None:

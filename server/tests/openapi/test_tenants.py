@@ -16,6 +16,7 @@ from reevit_server.core.clock import utc_now
 from reevit_server.core.database import Database
 from reevit_server.core.scope import Scope
 from tests.makers import Api, Merchant, created, ok, refused
+from tests.webhooks.clockwork import Clockwork
 
 
 @dataclass(frozen=True)
@@ -25,6 +26,11 @@ class Operation:
     path: str
     scope: str | None
     answers: frozenset[int]
+
+    @property
+    def plain_id(self) -> str:
+        """The name that it has in common with the same operation at another address."""
+        return self.id.removesuffix("_by_external_id").removesuffix("_as_workflow")
 
     def at(self, values: dict[str, str]) -> str:
         """The address with these values in it, and with what its query must hold."""
@@ -51,6 +57,7 @@ GUARDED = [operation for operation in OPERATIONS if operation.scope is not None]
 NAMING = [operation for operation in GUARDED if "{" in operation.path and operation.id != "upsert_customer"]
 
 TERMS = {"plan_id": "team", "amount": 100, "currency": "GHS", "interval": "monthly"}
+THANK = {"name": "Thank", "trigger": "payment.succeeded", "actions": [{"type": "add_tag", "tag": "vip"}]}
 # A new operation with a body, a query it cannot do without, or another kind of object needs a line here.
 BODIES: dict[str, dict[str, Any]] = {
     "create_customer": {"external_id": "usr_new"},
@@ -92,6 +99,21 @@ BODIES: dict[str, dict[str, Any]] = {
     "create_template": {"name": "Welcome", "channel": "sms", "text": "Hi {{ customer.name }}"},
     "update_template": {"text": "Hello {{ customer.name }}"},
     "preview_template": {},
+    "create_rule": THANK,
+    "update_rule": {"priority": 5},
+    "enable_rule": {},
+    "disable_rule": {},
+    "simulate_rule": {"last": 5},
+    "update_notices": {"receipt_email": True},
+    "create_integration": {
+        "name": "Texts",
+        "provider": "chat",
+        "credentials": {"url": "https://chat.example"},
+    },
+    "update_integration": {"enabled": False},
+    "test_integration": {"to": "ada@example.com"},
+    "resend_message": {},
+    "create_suppression": {"channel": "email", "address": "efe@example.com"},
 }
 # What stands in a body is as much somebody's as what stands in an address.
 NAMED_IN_BODY = {"preview_template": "event_id"}
@@ -111,6 +133,11 @@ UNKNOWN = {
     "endpoint_id": "whk_01jd8w3v5qe2rvkz6n0c4m8x7a",
     "delivery_id": "dlv_01jd8w3v5qe2rvkz6n0c4m8x7a",
     "template_id": "tpl_01jd8w3v5qe2rvkz6n0c4m8x7a",
+    "rule_id": "wfr_01jd8w3v5qe2rvkz6n0c4m8x7a",
+    "execution_id": "exe_01jd8w3v5qe2rvkz6n0c4m8x7a",
+    "integration_id": "itg_01jd8w3v5qe2rvkz6n0c4m8x7a",
+    "message_id": "msg_01jd8w3v5qe2rvkz6n0c4m8x7a",
+    "suppression_id": "sup_01jd8w3v5qe2rvkz6n0c4m8x7a",
     "tag": "vip",
     "client_secret": "wrong",
 }
@@ -131,6 +158,14 @@ _TABLES = (
     "webhook_deliveries",
     "webhook_attempts",
     "templates",
+    "rules",
+    "notice_switches",
+    "executions",
+    "execution_actions",
+    "integrations",
+    "messages",
+    "message_attempts",
+    "suppressions",
 )
 
 
@@ -149,12 +184,15 @@ PAYMENTS: dict[str, Callable[[Merchant], Awaitable[dict[str, Any]]]] = {
 # An invoice that is to be charged again or canceled must not be paid.
 UNPAID = ("retry_invoice", "cancel_invoice")
 LISTENING = ("poll_webhook_listener", "delete_webhook_listener")
+WRITING = ("/v1/workflows", "/v1/messages")
+INTEGRATIONS = "/v1/workflows/integrations"
 
 
-async def objects_of(owner: Merchant, operation: Operation) -> dict[str, str]:
+async def objects_of(db: Database, owner: Merchant, operation: Operation) -> dict[str, str]:
     """Real objects in the owner's test mode for this operation to speak of."""
+    written = await _written(db, owner) if operation.path.startswith(WRITING) else {}
     customer = await owner.customer(external_id="kö/1", tags=["vip"])
-    pay = PAYMENTS.get(operation.id.removesuffix("_by_external_id"))
+    pay = PAYMENTS.get(operation.plain_id)
     payment = await (pay(owner) if pay else owner.payment(customer_id=customer["id"]))
     subscription = await _subscription(owner, operation, customer["id"])
     ok(await owner.test.post("/v1/policies/retry", json={"plan_id": "team", "delays": ["1h", "1d"]}))
@@ -184,6 +222,35 @@ async def objects_of(owner: Merchant, operation: Operation) -> dict[str, str]:
         "delivery_id": test.json()["id"],
         "template_id": template["id"],
         "tag": "vip",
+        **written,
+    }
+
+
+async def _written(db: Database, owner: Merchant) -> dict[str, str]:
+    """What a rule did, somebody who sends, a message that stayed in the outbox, an address that is not written to."""
+    rule = created(await owner.test.post("/v1/workflows/rules", json=THANK))
+    await owner.payment(customer_id=(await owner.customer())["id"])
+    await Clockwork.in_the_present(db, owner.org_id).run()
+    (execution,) = ok(await owner.test.get("/v1/workflows/executions"))["executions"]
+    mail = {
+        "provider": "smtp",
+        "credentials": {"host": "mail.example.com"},
+        "from_address": "shop@example.com",
+    }
+    gone, integration = [
+        created(await owner.test.post(INTEGRATIONS, json={"name": name, **mail})) for name in ("Old", "New")
+    ]
+    to = {"to": "ada@example.com"}
+    message = (await owner.test.post(f"{INTEGRATIONS}/{gone['id']}/test", json=to)).json()
+    await owner.test.delete(f"{INTEGRATIONS}/{gone['id']}")
+    nobody = {"channel": "sms", "address": "+233501234567"}
+    suppression = created(await owner.test.post("/v1/messages/suppressions", json=nobody))
+    return {
+        "rule_id": rule["id"],
+        "execution_id": execution["id"],
+        "integration_id": integration["id"],
+        "message_id": message["id"],
+        "suppression_id": suppression["id"],
     }
 
 
@@ -198,7 +265,7 @@ async def _subscription(owner: Merchant, operation: Operation, customer_id: str)
 
 
 async def send(client: httpx.AsyncClient, operation: Operation, values: dict[str, str]) -> httpx.Response:
-    body = BODIES.get(operation.id.removesuffix("_by_external_id"))
+    body = BODIES.get(operation.plain_id)
     if operation.method in ("POST", "PUT", "PATCH"):
         assert body is not None, f"{operation.id} is new: give it a body in BODIES"
     if (name := NAMED_IN_BODY.get(operation.id)) is not None:
@@ -237,8 +304,8 @@ def test_every_operation_is_tried():
 
 
 @pytest.mark.parametrize("operation", OPERATIONS, ids=named)
-async def test_the_owner_gets_what_is_documented(merchant: Merchant, operation: Operation):
-    values = await objects_of(merchant, operation)
+async def test_the_owner_gets_what_is_documented(db: Database, merchant: Merchant, operation: Operation):
+    values = await objects_of(db, merchant, operation)
     answer = await send(merchant.test, operation, values)
     assert 200 <= answer.status_code < 300, answer.text
     assert answer.status_code in operation.answers
@@ -249,7 +316,7 @@ async def test_the_owner_gets_what_is_documented(merchant: Merchant, operation: 
 async def test_a_foreign_id_is_an_unknown_id(
     db: Database, merchant: Merchant, other: Merchant, operation: Operation, stranger: str
 ):
-    values = await objects_of(merchant, operation)
+    values = await objects_of(db, merchant, operation)
     before = await ledger(db, merchant)
     client = other.test if stranger == "another organization" else merchant.live
     foreign = await send(client, operation, values)
@@ -265,7 +332,7 @@ async def test_a_foreign_id_is_an_unknown_id(
 async def test_what_names_nothing_sees_and_changes_nothing_of_others(
     db: Database, merchant: Merchant, other: Merchant, operation: Operation, stranger: str
 ):
-    values = await objects_of(merchant, operation)
+    values = await objects_of(db, merchant, operation)
     before = await ledger(db, merchant)
     answer = await send(
         other.test if stranger == "another organization" else merchant.live, operation, values
@@ -285,7 +352,7 @@ async def test_a_key_without_the_scope_may_not(
     assert len(rest) == len(SCOPES) - 1, f"{operation.scope} is no scope"
     async with db.transaction() as conn:
         _, key = await api_keys.create(conn, Scope(merchant.org_id, "test"), scopes=rest, now=utc_now())
-    values = await objects_of(merchant, operation)
+    values = await objects_of(db, merchant, operation)
     before = await ledger(db, merchant)
     body = refused(await send(api.client(key), operation, values), 403, "insufficient_scope")
     assert body["details"] == {"required_scope": operation.scope}
@@ -301,7 +368,7 @@ async def test_no_key_and_no_good_key_may_nothing(
         row, revoked = await api_keys.create(conn, merchant.scope, now=now)
         await api_keys.revoke(conn, merchant.scope, id=row["id"], now=now)
     mistyped = merchant.test_key[:-1] + ("a" if merchant.test_key[-1] != "a" else "b")
-    values = await objects_of(merchant, operation)
+    values = await objects_of(db, merchant, operation)
     before = await ledger(db, merchant)
     for key in (None, revoked, mistyped, "pfk_test_", merchant.test_key.replace("test", "live", 1)):
         refused(await send(api.client(key), operation, values), 401, "invalid_api_key")
@@ -312,7 +379,7 @@ async def test_no_key_and_no_good_key_may_nothing(
 async def test_the_organization_header_never_selects(
     db: Database, merchant: Merchant, other: Merchant, operation: Operation
 ):
-    values = await objects_of(merchant, operation)
+    values = await objects_of(db, merchant, operation)
     before = await ledger(db, merchant)
     for org_id in (other.org_id, "org_none", ""):
         merchant.test.headers["X-Org-Id"] = org_id

@@ -5,6 +5,7 @@ from collections import Counter
 from datetime import timedelta
 
 from reevit_server.core.database import Database
+from tests.events.recorded import types_of
 from tests.makers import Merchant, created, ok
 from tests.subscriptions.books import drift
 from tests.webhooks.clockwork import Clockwork
@@ -51,6 +52,19 @@ async def test_a_worker_and_a_clock_that_meet_bill_every_period_once(db: Databas
         )
     assert Counter(row["count"] for row in rows) == {5: _SUBSCRIPTIONS}
     assert await drift(db, merchant.scope) == []
+
+
+async def test_it_does_not_tell_of_renewals_that_have_passed_meanwhile(db: Database, merchant: Merchant):
+    """Nobody has looked for eight days: a week is over, and the one that follows is told of when it is its time."""
+    customer = await merchant.customer()
+    body = {"customer_id": customer["id"], "amount": 1500, "currency": "GHS", "interval": "weekly"}
+    subscription = created(await merchant.test.post("/v1/subscriptions", json=body))
+    await _let_pass(db, merchant, timedelta(days=8))
+    ok(await merchant.test.post("/v1/sandbox/clock/advance", json={"by": "1s"}))
+    types = await types_of(db, merchant, subscription["id"])
+    assert types == ["subscription.created", "subscription.renewed"]
+    ok(await merchant.test.post("/v1/sandbox/clock/advance", json={"by": "3d"}))
+    assert await types_of(db, merchant, subscription["id"]) == [*types, "subscription.renewal_upcoming"]
 
 
 async def _let_pass(db: Database, merchant: Merchant, span: timedelta) -> None:

@@ -12,6 +12,7 @@ from reevit._resource import Resource, listing, operation
 from reevit_server.app import ROUTERS
 from reevit_server.core.routing import Routes
 from tests.openapi.conformance import DOCUMENT, seen
+from tests.openapi.test_document import objects
 
 CONTRACT = Path(__file__).parents[3] / "sdk" / "contract"
 
@@ -49,6 +50,29 @@ class Exchange(NamedTuple):
     response: dict[str, Any]
     operation: Operation
     in_path: dict[str, str]
+
+
+@cache
+def answers() -> frozenset[str]:
+    """The names of the schemas that operations answer with when they succeed, and of all that is within them."""
+    found: set[str] = set()
+    responses = (
+        seen(response)
+        for operations in DOCUMENT["paths"].values()
+        for operation in operations.values()
+        for status, response in operation["responses"].items()
+        if status < "300"
+    )
+    left = [name for response in responses for name in _named_in(response.get("content", {}))]
+    while left:
+        if (name := left.pop()) not in found:
+            found.add(name)
+            left += _named_in(DOCUMENT["components"]["schemas"][name])
+    return frozenset(found)
+
+
+def _named_in(schema: Any) -> list[str]:
+    return [item["$ref"].rpartition("/")[2] for item in objects(schema) if "$ref" in item]
 
 
 def operation_of(request: dict[str, Any]) -> tuple[Operation, dict[str, str]]:

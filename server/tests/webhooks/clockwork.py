@@ -201,9 +201,9 @@ class Clockwork:
         return [Queued(*row) for row in rows]
 
     async def _next_at(self) -> datetime | None:
-        """When something becomes due next: a delivery's or a message's next attempt, a payment's provider, an invoice's charge, the
-        end of a period, the notice before it, a job put off. Where a test clock stands still, the worker waits for
-        none of billing.
+        """When something becomes due next: a delivery's or a message's next attempt, a payment's provider, an
+        invoice's charge, the end of a period, the notice before it, a job put off. Where a test clock stands still,
+        the worker waits for none of billing.
         """
         async with self.tools.db.read() as conn:
             due = await conn.fetchval(

@@ -12,7 +12,9 @@ _WELCOME = {
 }
 
 
-async def test_an_event_whose_conditions_are_met_sends_a_mail_and_tags_the_customer(db: Database, local_api: Api):
+async def test_an_event_whose_conditions_are_met_sends_a_mail_and_tags_the_customer(
+    db: Database, local_api: Api
+):
     with mail_server() as box:
         async with office.opened(db, local_api) as shop:
             await shop.mail_by(box)

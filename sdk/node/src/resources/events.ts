@@ -12,6 +12,7 @@ export type EventType =
   | `payment.${'created' | 'updated' | 'requires_action' | 'processing' | 'succeeded' | 'failed'}`
   | `payment.${'canceled' | 'refunded'}`
   | `subscription.${'created' | 'updated' | 'canceled' | 'paused' | 'resumed' | 'past_due' | 'renewed'}`
+  | 'subscription.renewal_upcoming'
   | `invoice.${'created' | 'updated' | 'paid' | 'failed' | 'canceled'}`
   | 'checkout.completed'
   | 'webhook_endpoint.disabled'

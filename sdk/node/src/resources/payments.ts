@@ -196,6 +196,19 @@ export class Payments extends Resource {
     return this.one(refund(paymentId, fields), options);
   }
 
+  /** The receipt on paper: the bytes of a PDF. Raises ConflictError for a payment that is not paid. */
+  async receiptPdf(paymentId: string, options?: ReadOptions): Promise<Uint8Array> {
+    const path = pathOf('payments', paymentId, 'receipt', 'pdf');
+    return this.other({ method: 'GET', path, options, bytes: true, read: (content) => content as Uint8Array });
+  }
+
+  /** The same as a page. */
+  async receiptHtml(paymentId: string, options?: ReadOptions): Promise<string> {
+    const path = pathOf('payments', paymentId, 'receipt', 'html');
+    const read = (content: unknown) => new TextDecoder().decode(content as Uint8Array);
+    return this.other({ method: 'GET', path, options, bytes: true, read });
+  }
+
   /** Counts and sums per currency. */
   async stats(filters?: StatsFilters, options?: ReadOptions): Promise<PaymentStats> {
     return this.one({ method: 'GET', path: pathOf('payments', 'stats'), query: fieldsOf(filters) }, options);

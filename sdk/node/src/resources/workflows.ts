@@ -1,8 +1,12 @@
-/** Workflows: what is written to customers. */
+/** Workflows: what is written to customers, when and by whom. */
 
 import { fieldsOf, pathOf, type ReadOptions, type Sender, type WriteOptions } from '../call.js';
 import type { Pages } from '../pages.js';
 import { Resource } from '../resource.js';
+import { Executions } from './executions.js';
+import { Integrations } from './integrations.js';
+import { Notices } from './notices.js';
+import { Rules } from './rules.js';
 import type { Mode, Other, Paging } from './shared.js';
 
 /** By what a customer is written to. */
@@ -94,12 +98,20 @@ export class Templates extends Resource {
 
 /** `reevit.workflows`. */
 export class Workflows extends Resource {
+  readonly rules: Rules;
   readonly templates: Templates;
+  readonly integrations: Integrations;
+  readonly executions: Executions;
+  readonly notices: Notices;
 
   /** @internal */
   constructor(sender: Sender) {
     super(sender);
+    this.rules = new Rules(sender);
     this.templates = new Templates(sender);
+    this.integrations = new Integrations(sender);
+    this.executions = new Executions(sender);
+    this.notices = new Notices(sender);
   }
 }
 

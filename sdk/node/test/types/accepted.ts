@@ -10,6 +10,9 @@ import {
   type Customer,
   type CustomerFields,
   type Event,
+  type ExecutionWithActions,
+  type ListedMessage,
+  type Message,
   type Page,
   type Payment,
   type Preview,
@@ -17,7 +20,10 @@ import {
   ReevitAbortError,
   ReevitAPIError,
   ReevitConnectionError,
+  type Rule,
+  type RuleFields,
   signWebhookPayload,
+  type Simulation,
   type Template,
   type TemplateChanges,
   WebhookVerificationError,
@@ -101,6 +107,34 @@ export async function theRest(): Promise<void> {
   const anything = await careful.request<{ status: string }>('GET', '/v1/new', { query: { limit: 1 }, headers: {} });
   const mode: 'test' | 'live' | null = careful.mode;
   console.log(pdf.byteLength, html.length, signing_secret, key, anything.status, mode);
+}
+
+export async function workflows(): Promise<string | null | undefined> {
+  const fields: RuleFields = {
+    name: 'Thank the big ones',
+    trigger: 'payment.succeeded',
+    conditions: { currencies: ['GHS'], min_amount: 100000n, metadata_match: { plan: 'pro', seats: 3 } },
+    actions: [
+      { type: 'send_email', subject: 'Thank you', body: 'Dear {{ customer.name }}', to: null, attach_receipt: true },
+      { type: 'add_tag', tag: 'vip' },
+    ],
+  };
+  const { rules, executions, integrations, notices } = reevit.workflows;
+  const rule: Rule = await rules.create(fields, { idempotencyKey: 'a' });
+  await rules.update(rule.id, { actions: [{ type: 'send_sms', body: 'Thank you' }], priority: -1 });
+  const simulation: Simulation = await rules.simulate(rule.id, { last: 200 });
+  const credentials = { host: 'mail.example.com', port: 465 };
+  const mail = await integrations.create({ name: 'Mail', provider: 'smtp', credentials, from_address: 'a@b.example' });
+  const test: Message = await integrations.test(mail.id, { to: 'ada@example.com' });
+  await notices.update({ receipt_email: true });
+  for await (const { status, message } of executions.actions('exe_1')) console.log(status, message?.status);
+  const execution: ExecutionWithActions = await executions.get('exe_1');
+  const [listed]: ListedMessage[] = await reevit.messages.list({ status: 'outbox', customer_id: 'cus_1' });
+  await reevit.messages.suppressions.create({ channel: 'email', address: 'ada@example.com', covers: 'marketing' });
+  const pdf: Uint8Array = await reevit.payments.receiptPdf('pay_1');
+  const html: string = await reevit.payments.receiptHtml('pay_1');
+  console.log(pdf.byteLength, html.length, execution.actions[0]?.reason, listed?.to, test.attempts[0]?.outcome);
+  return simulation.results[0]?.actions[0]?.not_sent;
 }
 
 export function receive(request: IncomingMessage & { body: Buffer }): Event | null {

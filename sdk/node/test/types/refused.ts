@@ -35,6 +35,18 @@ export async function mistakes(): Promise<void> {
   await reevit.workflows.templates.update('tpl_1', { name: null });
   // @ts-expect-error a preview is of an event
   await reevit.workflows.templates.preview('tpl_1');
+  // @ts-expect-error an action that there is not
+  await reevit.workflows.rules.create({ name: 'Hi', trigger: 'payment.succeeded', actions: [{ type: 'send_fax' }] });
+  // @ts-expect-error a tag that is missing
+  await reevit.workflows.rules.update('wfr_1', { actions: [{ type: 'add_tag' }] });
+  // @ts-expect-error a condition that is misspelt
+  await reevit.workflows.rules.update('wfr_1', { conditions: { min_ammount: 1 } });
+  // @ts-expect-error a provider that there is not
+  await reevit.workflows.integrations.create({ name: 'Hi', provider: 'pigeon', credentials: {} });
+  // @ts-expect-error a switch that is misspelt
+  await reevit.workflows.notices.update({ receipt_mail: true });
+  // @ts-expect-error a text that a list leaves out
+  console.log((await reevit.messages.list())[0]?.text);
   // @ts-expect-error one or the other
   await reevit.sandbox.advance({ to: new Date(), by: '1d' });
   // @ts-expect-error a read has no key

@@ -4,6 +4,7 @@ from reevit.resources.api_keys import ApiKeys
 from reevit.resources.customers import Customers
 from reevit.resources.events import Events
 from reevit.resources.invoices import Invoices
+from reevit.resources.messages import Messages
 from reevit.resources.payments import Payments, Refunds
 from reevit.resources.sandbox import Sandbox
 from reevit.resources.subscriptions import RetryPolicies, Subscriptions
@@ -15,6 +16,7 @@ __all__ = [
     "Customers",
     "Events",
     "Invoices",
+    "Messages",
     "Payments",
     "Refunds",
     "RetryPolicies",

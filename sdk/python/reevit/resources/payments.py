@@ -242,6 +242,17 @@ class Payments(Resource[Kind]):
         return _refund(payment_id, amount, reason, idempotency_key)
 
     @operation
+    def receipt_pdf(self, payment_id: str) -> Call[bytes]:
+        """The receipt of what was paid, on paper. Raises ConflictError for a payment that is not paid."""
+        return Call("GET", path_of("payments", payment_id, "receipt", "pdf"), bytes, read_bytes=True)
+
+    @operation
+    def receipt_html(self, payment_id: str) -> Call[str]:
+        """The same as a page."""
+        path = path_of("payments", payment_id, "receipt", "html")
+        return Call("GET", path, bytes.decode, read_bytes=True)
+
+    @operation
     def stats(self, **filters: Unpack[StatsFilters]) -> Call[PaymentStats]:
         """Counts and sums per currency."""
         return Call("GET", path_of("payments", "stats"), PaymentStats, filters)

@@ -1,4 +1,4 @@
-"""Workflows: what is written to customers."""
+"""Workflows: what is written to customers, when and by whom."""
 
 from __future__ import annotations
 
@@ -11,6 +11,10 @@ from reevit._call import Call, ListCall, body_of, nothing, path_of
 from reevit._model import Model
 from reevit._resource import Kind, Resource, Sender, listing, operation
 from reevit.resources._shared import Paging
+from reevit.resources.executions import Executions
+from reevit.resources.integrations import Integrations
+from reevit.resources.notices import Notices
+from reevit.resources.rules import Rules
 
 Channel = Literal["email", "sms", "notification"]
 
@@ -126,4 +130,8 @@ class Workflows(Resource[Kind]):
 
     def __init__(self, client: Sender) -> None:
         super().__init__(client)
+        self.rules: Rules[Kind] = Rules(client)
         self.templates: Templates[Kind] = Templates(client)
+        self.integrations: Integrations[Kind] = Integrations(client)
+        self.executions: Executions[Kind] = Executions(client)
+        self.notices: Notices[Kind] = Notices(client)

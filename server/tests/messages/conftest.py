@@ -1,0 +1,17 @@
+"""An office for each test, whose merchant may name servers on loopback."""
+
+from collections.abc import AsyncIterator
+
+import pytest
+
+from reevit_server.core.database import Database
+from tests.makers import Api
+from tests.messages import office
+from tests.messages.office import Office
+
+
+@pytest.fixture
+async def shop(db: Database, local_api: Api) -> AsyncIterator[Office]:
+    """A merchant whose messages really leave."""
+    async with office.opened(db, local_api) as opened:
+        yield opened

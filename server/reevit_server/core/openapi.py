@@ -26,6 +26,8 @@ VERSION = "1"
 
 _READS = ("GET", "HEAD")
 _CODES = "x-codes"
+# Of a route that is a POST only because it takes a body: asked twice, it answers twice, and keeps neither answer.
+CHANGES_NOTHING = {"x-changes-nothing": True}
 _SUCCESSES = {
     "200": "Done.",
     "201": "Created.",
@@ -106,9 +108,11 @@ def _operation(route: APIRoute, method: str, found: dict[str, Any]) -> dict[str,
         "operationId": route.name,
         "security": [] if permission is None else [{"ReevitKey": [permission]}, {"Bearer": [permission]}],
         "parameters": parameters
-        + [{"$ref": f"#/components/parameters/{name}"} for name in _headers(method, permission)],
+        + [{"$ref": f"#/components/parameters/{name}"} for name in _headers(method, permission, route)],
         "requestBody": _request_body(route, found.get("requestBody")),
-        "responses": _responses(method, permission, parameters, found["responses"]),
+        "responses": _responses(
+            method, permission, parameters, found["responses"], keeps=route.openapi_extra != CHANGES_NOTHING
+        ),
     }
     return {
         key: value
@@ -117,10 +121,12 @@ def _operation(route: APIRoute, method: str, found: dict[str, Any]) -> dict[str,
     }
 
 
-def _headers(method: str, permission: str | None) -> tuple[str, ...]:
+def _headers(method: str, permission: str | None, route: APIRoute) -> tuple[str, ...]:
     """Request headers that an operation listens to, besides its key."""
     if permission is None:
         return ()
+    if route.openapi_extra == CHANGES_NOTHING:
+        return ("OrgId",)
     return ("OrgId",) if method in _READS else ("OrgId", "IdempotencyKey", "ActorId", "Reason")
 
 
@@ -156,11 +162,16 @@ def _request_body(route: APIRoute, found: dict[str, Any] | None) -> dict[str, An
 
 
 def _responses(
-    method: str, permission: str | None, parameters: list[dict[str, Any]], found: dict[str, Any]
+    method: str,
+    permission: str | None,
+    parameters: list[dict[str, Any]],
+    found: dict[str, Any],
+    *,
+    keeps: bool,
 ) -> dict[str, Any]:
     """Every status that the operation can answer, and for refusals every code."""
     successes = {status: response for status, response in found.items() if status < "300"}
-    refused = _rules(method, permission, parameters, has_answer="204" not in successes)
+    refused = _rules(method, permission, parameters, keeps=keeps, has_answer="204" not in successes)
     for status, response in found.items():
         if _CODES in response:  # without codes it is FastAPI's own, which nobody here ever gives
             refused.setdefault(status, {}).update(response[_CODES])
@@ -177,9 +188,9 @@ def _responses(
 
 
 def _rules(
-    method: str, permission: str | None, parameters: list[dict[str, Any]], *, has_answer: bool
+    method: str, permission: str | None, parameters: list[dict[str, Any]], *, keeps: bool, has_answer: bool
 ) -> dict[str, Codes]:
-    """What the front of the house refuses on any door's behalf (`core/front.py`)."""
+    """What the front of the house refuses on any door's behalf (`core/front.py`). `keeps`: answers, for replays."""
     rules: list[type[AppError]] = [errors.ValidationError]
     if any(parameter["name"] == "cursor" for parameter in parameters):
         rules.append(InvalidCursor)
@@ -193,7 +204,7 @@ def _rules(
     if permission is not None:
         rules += [errors.Unauthorized, errors.InsufficientScope, errors.OrgMismatch, errors.RateLimited]
         rules.append(errors.Unavailable)
-        if method not in _READS:
+        if method not in _READS and keeps:
             rules += [KeyInUse, KeyReused]
             if has_answer:
                 rules.append(AnswerErased)

@@ -130,7 +130,7 @@ class IntegrationTest(BaseModel):
     to: Annotated[str, StringConstraints(strict=True, max_length=254)] | None = None
 
 
-class AttemptOut(BaseModel):
+class MessageAttemptOut(BaseModel):
     """One attempt to send a message."""
 
     number: int
@@ -187,11 +187,11 @@ class MessageOut(MessageListed):
 
     text: str | None
     html: str | None
-    attempts: list[AttemptOut]
+    attempts: list[MessageAttemptOut]
 
     @classmethod
     def of(cls, row: Row, attempts: list[Any]) -> "MessageOut":
-        told = [AttemptOut.model_validate(dict(attempt)) for attempt in attempts]
+        told = [MessageAttemptOut.model_validate(dict(attempt)) for attempt in attempts]
         return cls.model_validate(
             {**cls.fields_of(row), "text": row["text"], "html": row["html"], "attempts": told}
         )

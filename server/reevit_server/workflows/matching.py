@@ -58,6 +58,15 @@ def _tags(facts: Facts) -> set[str]:
     return set(facts.customer.get("tags") or ())
 
 
+def _added(facts: Facts) -> set[str]:
+    """The tags that are new with a customer's event: all of a new customer, none where others changed."""
+    if "tags" not in facts.data:
+        return set()
+    previous = facts.data.get("previous_attributes")
+    before = () if previous is None else previous.get("tags", facts.data["tags"])
+    return set(facts.data["tags"]) - set(before)
+
+
 def _is_one_of(facts: Facts, ids: list[str]) -> bool:
     known = {facts.customer.get("id"), facts.customer.get("external_id")} - {None}
     return not known.isdisjoint(ids)
@@ -84,6 +93,7 @@ _CHECKS: dict[str, Callable[[Facts, Any], bool]] = {
     "customer_tags_any": lambda facts, wanted: not _tags(facts).isdisjoint(wanted),
     "customer_tags_all": lambda facts, wanted: _tags(facts).issuperset(wanted),
     "customer_tags_none": lambda facts, wanted: _tags(facts).isdisjoint(wanted),
+    "customer_tags_added": lambda facts, wanted: not _added(facts).isdisjoint(wanted),
     "customer_ids": _is_one_of,
     "metadata_match": _has_metadata,
     "min_lifetime_value": _is_worth,
@@ -102,6 +112,9 @@ def _found(name: str, facts: Facts) -> str:
     if name in _FIELDS:
         value = facts.data.get(_FIELDS[name])
         return f"there is no {_FIELDS[name]}" if value is None else f"the {_FIELDS[name]} is {value}"
+    if name == "customer_tags_added":
+        added = sorted(_added(facts))
+        return f"what is new is {', '.join(added)}" if added else "no tag is new"
     if name.startswith("customer_tags"):
         tags = sorted(_tags(facts))
         return f"the customer's tags are {', '.join(tags)}" if tags else "the customer has no tags"

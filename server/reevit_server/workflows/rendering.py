@@ -38,7 +38,7 @@ def faults(
     for part, source in parts.items():
         if source is not None:
             try:
-                _parsed(part, source, vocabulary)
+                liquid.parse(source, channel=_CHANNEL_OF[part], vocabulary=vocabulary)
             except TemplateFault as fault:
                 found += [(part, each) for each in fault.faults]
     return found
@@ -118,8 +118,8 @@ def _check_readable(message: Message) -> None:
 
 
 @functools.lru_cache(maxsize=_KEPT)
-def _parsed(part: str, source: str, vocabulary: Vocabulary = models.VOCABULARY) -> liquid.Template:
-    return liquid.parse(source, channel=_CHANNEL_OF[part], vocabulary=vocabulary)
+def _parsed(part: str, source: str) -> liquid.Template:
+    return liquid.parse(source, channel=_CHANNEL_OF[part], vocabulary=models.VOCABULARY)
 
 
 def _richer(data: Mapping[str, Any]) -> dict[str, Any]:

@@ -10,7 +10,7 @@ from reevit_server import messages
 from reevit_server.core.answer import Answer, no_content, reply
 from reevit_server.core.database import Connection
 from reevit_server.core.http import Call, Nothing
-from reevit_server.core.openapi import id_in_path, refusals
+from reevit_server.core.openapi import CHANGES_NOTHING, id_in_path, refusals
 from reevit_server.core.paging import cut
 from reevit_server.workflows import executions, rules, rules_store, simulating
 from reevit_server.workflows.errors import ExecutionNotFound, RuleNotFound, TooManyRules
@@ -135,7 +135,13 @@ async def delete_rule(call: Call, rule_id: RuleId) -> Answer:
     return await call.once(deed)
 
 
-@_rules("POST", "/{rule_id}/simulate", response_model=Simulation, responses=refusals(RuleNotFound))
+@_rules(
+    "POST",
+    "/{rule_id}/simulate",
+    response_model=Simulation,
+    responses=refusals(RuleNotFound),
+    openapi_extra=CHANGES_NOTHING,
+)
 async def simulate_rule(call: Call, rule_id: RuleId, given: Simulate) -> Answer:
     """See what a rule would have done with past events: to whom, and why not to others. Nothing is sent."""
     return reply(await simulating.simulate(call.db, call.scope, call.sealer, id=rule_id, last=given.last))

@@ -95,6 +95,14 @@ class Conditions(BaseModel):
     customer_tags_any: Annotated[list[Word] | None, Field(min_length=1, max_length=_LISTED_MAX)] = None
     customer_tags_all: Annotated[list[Word] | None, Field(min_length=1, max_length=_LISTED_MAX)] = None
     customer_tags_none: Annotated[list[Word] | None, Field(min_length=1, max_length=_LISTED_MAX)] = None
+    customer_tags_added: Annotated[
+        list[Word] | None,
+        Field(
+            min_length=1,
+            max_length=_LISTED_MAX,
+            description="Of a customer's event: one of these is new with it.",
+        ),
+    ] = None
     customer_ids: Annotated[
         list[Annotated[str, StringConstraints(strict=True, min_length=1, max_length=255)]] | None,
         Field(min_length=1, max_length=_LISTED_MAX, description="Our ids or your own."),

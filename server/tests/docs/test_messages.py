@@ -10,7 +10,7 @@ from typing import get_args
 
 from reevit_server.core import egress, paper_words
 from reevit_server.messages import models
-from reevit_server.messages.schemas import AttemptOut, MessageStatus, SuppressionOut
+from reevit_server.messages.schemas import MessageAttemptOut, MessageStatus, SuppressionOut
 from reevit_server.providers import chat, email_apis, senders, sending, sms, smtp, webhook
 from reevit_server.providers.sending import Sent
 from tests.docs.pages import named, section, span, table
@@ -80,7 +80,7 @@ def test_of_all_channels_only_an_sms_that_may_have_arrived_is_not_repeated():
 
 def test_every_outcome_and_every_word_for_a_failed_attempt_is_on_the_page():
     attempts = section(PAGE, "Attempts")
-    outcomes = get_args(get_args(AttemptOut.model_fields["outcome"].annotation)[0])
+    outcomes = get_args(get_args(MessageAttemptOut.model_fields["outcome"].annotation)[0])
     assert [named(row[0])[0] for row in table(attempts, "`outcome`")] == [*outcomes, "null"]
     modules = (chat, email_apis, sending, sms, smtp, webhook, egress)
     text = "\n".join(Path(module.__file__).read_text(encoding="utf-8") for module in modules)

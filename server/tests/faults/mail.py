@@ -145,6 +145,9 @@ async def check_everybody_was_written_to(stage: Stage, office: PostOffice) -> No
         (recipient,) = received.recipients
         names[received.letter["Subject"], recipient].add(received.letter["Message-ID"])
     expected = {(f"Payment {row['id']}", to) for row in paid for to in (row["email"], BOOKS)}
-    assert names.keys() == expected
-    assert [found for found in names.items() if len(found[1]) > 1] == []
-    assert [tuple(row) for row in paid if row["tags"] != [_TAG]] == []
+    astray = names.keys() ^ expected
+    assert not astray, astray
+    renamed = {letter: found for letter, found in names.items() if len(found) > 1}
+    assert not renamed, renamed
+    without_tag = [tuple(row) for row in paid if row["tags"] != [_TAG]]
+    assert not without_tag, without_tag

@@ -71,17 +71,20 @@ async def check(db: Database, received: Sequence[Received], *, database_was_kill
     the same letter all the same.
     """
     for astray in (_EXECUTIONS_ASTRAY, _MESSAGES_ASTRAY, _ATTEMPTS_ASTRAY):
-        assert await _fetch(db, astray) == [], astray
+        rows = await _fetch(db, astray)
+        assert rows == [], (astray, rows)
     letters: dict[str, list[Received]] = defaultdict(list)
     for each in received:
         letters[each.letter["Message-ID"].strip("<>").partition("@")[0]].append(each)
     stored = await _fetch(db, _LETTERS)
-    assert letters.keys() == {message["id"] for message in stored}
+    astray = letters.keys() ^ {message["id"] for message in stored}
+    assert not astray, astray
     for message in stored:
         first, *others = letters[message["id"]]
-        assert first.recipients == [message["recipient"]], message
+        assert first.recipients == [message["recipient"]], (message, first)
         # To the last byte, but for the way that it took.
-        assert all((other.recipients, other.content) == (first.recipients, first.content) for other in others)
+        assert all(other.content == first.content for other in others), (message, first, others)
+        assert all(other.recipients == first.recipients for other in others), (message, first, others)
         assert database_was_killed or len(others) < message["copies_max"], (message, len(others))
 
 

@@ -45,7 +45,8 @@ schema = schemathesis.openapi.from_dict(
 )
 
 
-@schema.parametrize()
+# What is at two addresses is looked at under one.
+@schema.exclude(operation_id_regex="_as_workflow$").parametrize()
 def test_an_operation_answers_as_documented(case: Any, shop: Shop, connection: requests.Session):
     fit(case, shop)
     case.call_and_validate(base_url=shop.url, session=connection, headers={"X-Reevit-Key": shop.key})

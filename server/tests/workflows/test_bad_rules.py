@@ -95,11 +95,11 @@ async def test_no_list_of_conditions_is_empty(merchant: Merchant):
         ({**VIP, "to": "ama@example.com"}, [("to", "unknown_field")]),
         ({"type": "webhook", "url": "https://example.com"}, [("url", "unknown_field")]),
         ({**NOTE, "to": "ama@example.com"}, [("to", "unknown_field")]),
-        ({"type": "send_email"}, [("subject", "missing"), ("body", "missing")]),
-        ({"type": "send_email", "body": "Paid."}, [("subject", "missing")]),
-        ({"type": "send_email", "subject": "Hi"}, [("body", "missing")]),
-        ({"type": "send_sms"}, [("body", "missing")]),
-        ({"type": "send_notification", "body": None}, [("body", "missing")]),
+        ({"type": "send_email"}, [("subject", "required"), ("body", "required")]),
+        ({"type": "send_email", "body": "Paid."}, [("subject", "required")]),
+        ({"type": "send_email", "subject": "Hi"}, [("body", "required")]),
+        ({"type": "send_sms"}, [("body", "required")]),
+        ({"type": "send_notification", "body": None}, [("body", "required")]),
         ({**TEXT, "subject": "Hi"}, [("subject", "unknown_field")]),
         ({**TEXT, "html": "<p>Paid.</p>"}, [("html", "unknown_field")]),
         ({**TEXT, "attach_receipt": True}, [("attach_receipt", "unknown_field")]),
@@ -269,16 +269,34 @@ async def test_a_receipt_goes_with_payments_that_succeeded_and_no_other_event(me
             assert ("actions.0.attach_receipt", "no_receipt") in faults(answer)
 
 
-async def test_of_an_event_about_no_customer_none_is_tagged_and_the_address_is_given(merchant: Merchant):
-    letter, text = {**LETTER, "subject": "A webhook is off"}, {**TEXT, "body": "Off."}
-    answer = await merchant.test.post(RULES, json=written(VIP, letter, text, trigger=DISABLED))
+@pytest.mark.parametrize("trigger", [DISABLED, "customer.deleted"])
+async def test_of_an_event_about_nobody_who_is_there_none_is_tagged_and_the_address_is_given(
+    merchant: Merchant, trigger: str
+):
+    letter, text = {**LETTER, "subject": "Gone"}, {**TEXT, "body": "Off."}
+    answer = await merchant.test.post(RULES, json=written(VIP, letter, text, trigger=trigger))
     assert faults(answer) == [
         ("actions.0.type", "no_customer"),
         ("actions.1.to", "no_customer"),
         ("actions.2.to", "no_customer"),
     ]
     named = [{**letter, "to": "ama@example.com"}, {**text, "to": "+233501234567"}, NOTE, {"type": "webhook"}]
-    assert (await rule(merchant, *named, trigger=DISABLED))["actions"] == named
+    assert (await rule(merchant, *named, trigger=trigger))["actions"] == named
+
+
+async def test_what_is_written_for_one_kind_of_event_names_what_that_is_about(merchant: Merchant):
+    """A template may serve several, and name what only some of them have."""
+    source = "{{ invoice.number }}{{ customer.name }}{{ organization.name }}{{ event.id }}"
+    for trigger, known in (("invoice.paid", True), ("payment.failed", False), ("customer.updated", False)):
+        answer = await merchant.test.post(RULES, json=written({**NOTE, "body": source}, trigger=trigger))
+        if known:
+            address = f"{RULES}/{created(answer)['id']}"
+            changed = await merchant.test.patch(address, json={"trigger": "payment.failed"})
+            assert faults(changed) == [("actions.0.body", "liquid")]
+        else:
+            assert faults(answer) == [("actions.0.body", "liquid")]
+    made = await template(merchant, channel="notification", text=source)
+    await rule(merchant, {"type": "send_notification", "template_id": made["id"]}, trigger="payment.failed")
 
 
 async def test_everything_that_is_wrong_is_told_at_once(db: Database, merchant: Merchant):
@@ -295,7 +313,7 @@ async def test_everything_that_is_wrong_is_told_at_once(db: Database, merchant: 
         ("actions.0.template_id", "template_not_found"),
         ("actions.1.body", "liquid"),
         ("actions.1.integration_id", "integration_not_found"),
-        ("actions.2.body", "missing"),
+        ("actions.2.body", "required"),
         ("actions.3.attach_receipt", "no_receipt"),
     ]
     body = {
@@ -343,6 +361,7 @@ async def test_a_field_of_a_rule_is_what_it_says_when_it_is_made_and_when_it_is_
         ({"actions": [TEXT, {**TEXT, "body": "{{ x }}"}]}, [("actions.1.body", "liquid")]),
         ({"actions": []}, [("actions", "too_short")]),
         ({"trigger": "payment.failed"}, [("actions.0.attach_receipt", "no_receipt")]),
+        ({"actions": [{**NOTE, "body": "{{ invoice.number }}"}]}, [("actions.0.body", "liquid")]),
         (
             {"trigger": DISABLED},
             [

@@ -17,7 +17,7 @@ async def listed(shop: Office, **query: Any) -> dict[str, Any]:
 
 
 async def test_executions_are_listed_newest_first_by_pages_and_by_what_they_are_about(shop: Office):
-    fails = {**TEXT, "to": "+233501234567", "body": "{{ subscription.amount | money }}"}
+    fails = {**TEXT, "to": "+233501234567", "body": "{{ payment.method | money }}"}
     for action, name in ((NOTE, "Note"), (fails, "Text"), (VIP, "Tag")):
         await shop.rule("payment.succeeded", action, name=name)
     customer = await shop.merchant.customer(name="Ada")

@@ -179,7 +179,7 @@ async def test_of_a_customer_who_was_deleted_a_workflow_tells_our_id_and_nothing
         "customer.deleted",
         {"type": "webhook"},
         {**NOTE, "body": f"{{{{ customer.id }}}} has left {ALL}"},
-        LETTER,
+        {**LETTER, "to": "boss@example.com", "body": f"{ALL} has left"},
         conditions={"customer_tags_none": ["x"]},
     )
     customer = await shop.merchant.customer(**ADA)
@@ -198,4 +198,10 @@ async def test_of_a_customer_who_was_deleted_a_workflow_tells_our_id_and_nothing
     assert told.json["data"]["customer"]["external_id"] == ADA["external_id"]
     assert await places_of(db, shop.merchant.org_id, WORDS) == set()
     (execution,) = await shop.executions()
-    assert [each["reason"] for each in execution["actions"]] == [None, None, "no_customer"]
+    assert {each["status"] for each in execution["actions"]} == {"done"}
+    (letter,) = await shop.messages(channel="email")
+    assert (letter["to"], letter["subject"], letter["text"].split()) == (
+        "boss@example.com",
+        "Hi",
+        ["has", "left"],
+    )

@@ -78,6 +78,7 @@ export interface Conditions {
   customer_tags_any?: readonly string[] | null | undefined;
   customer_tags_all?: readonly string[] | null | undefined;
   customer_tags_none?: readonly string[] | null | undefined;
+  customer_tags_added?: readonly string[] | null | undefined;
   /** Reevit's ids or your own. */
   customer_ids?: readonly string[] | null | undefined;
   metadata_match?: Metadata | null | undefined;

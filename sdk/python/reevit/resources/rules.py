@@ -85,6 +85,7 @@ class Conditions(TypedDict, total=False):
     customer_tags_any: Sequence[str] | None
     customer_tags_all: Sequence[str] | None
     customer_tags_none: Sequence[str] | None
+    customer_tags_added: Sequence[str] | None
     customer_ids: Sequence[str] | None
     metadata_match: Metadata | None
     min_lifetime_value: LifetimeValue | None

@@ -7,19 +7,29 @@ in somebody's message. Nothing of the data is ever read as a template.
 
 import functools
 import re
-from collections.abc import Iterator, Mapping
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Literal, NamedTuple
 
 from babel import Locale
-from liquid import BoundTemplate, Environment, Mode
+from liquid import BoundTemplate, Environment, Mode, RenderContext, Token
+from liquid.ast import Node
+from liquid.builtin.expressions import LoopExpression
 from liquid.builtin.tags.assign_tag import AssignTag
 from liquid.builtin.tags.capture_tag import CaptureTag
 from liquid.builtin.tags.case_tag import CaseTag
 from liquid.builtin.tags.comment_tag import CommentTag
-from liquid.builtin.tags.for_tag import BreakTag, ContinueTag, ForTag
+from liquid.builtin.tags.for_tag import BreakTag, ContinueTag, ForNode, ForTag
 from liquid.builtin.tags.if_tag import IfTag
 from liquid.builtin.tags.unless_tag import UnlessTag
-from liquid.exceptions import LiquidError, ResourceLimitError
+from liquid.exceptions import (
+    LiquidError,
+    LocalNamespaceLimitError,
+    LoopIterationLimitError,
+    ResourceLimitError,
+)
+from liquid.stream import TokenStream
 
 from reevit_server.core.liquid_filters import FILTERS, LOCALE
 
@@ -29,11 +39,11 @@ SOURCE_CHARACTERS_MAX = 50_000
 OUTPUT_BYTES_MAX = 200_000
 LOOPS_MAX = 1_000  # rounds of all loops together, a loop within a loop counting as their product
 MEMORY_BYTES_MAX = 500_000  # of what a template assigns
+SECONDS_MAX = 2.0  # for one part of a message; what anybody means to send takes milliseconds
 MARKUP_CHARACTERS_MAX = 1_000  # from `{{` to `}}`, and from `{%` to `%}`
 _OPENS = re.compile("{{|{%")
 _BLANKS = re.compile(r"\s{100}")
 _VERBATIM = re.compile(r"{%-?\s*(raw|doc)\s*-?%}")
-_TAGS = (AssignTag, BreakTag, CaptureTag, CaseTag, CommentTag, ContinueTag, ForTag, IfTag, UnlessTag)
 
 # What a template may name: a field, an object with fields of its own, or ANY, whose fields the merchant has chosen.
 Vocabulary = Mapping[str, "Vocabulary | None"]
@@ -68,6 +78,9 @@ class Template:
             return self._bound.render(**{**data, LOCALE: locale})
         except LiquidError as error:
             raise TemplateFault(_fault_of(error)) from None
+        except (TypeError, ValueError) as error:
+            # The engine lets some complaints of Python's through: `{% if customer.tags contains payment.metadata %}`.
+            raise TemplateFault(Fault(f"The template does what cannot be done: {error}.", 1, 1)) from None
 
 
 def parse(source: str, *, channel: Channel, vocabulary: Vocabulary) -> Template:
@@ -148,7 +161,85 @@ def _fault_of(error: LiquidError) -> Fault:
     return Fault(f"{str(error.message).rstrip('.')[:300]}.", line, column)
 
 
+class _LoopExpression(LoopExpression):
+    """What a loop goes over. The engine would walk to an `offset`, and turn round what is `reversed`, before anybody
+    counts the rounds: of `(1..1000000000000)` with all memory, or for ever.
+    """
+
+    def _to_iter(self, obj: object, context: RenderContext) -> tuple[Iterator[Any], int]:
+        it, length = super()._to_iter(obj, context)
+        if length > LOOPS_MAX:
+            raise LoopIterationLimitError("loop iteration limit reached", token=None)
+        return it, length
+
+    def _to_int(self, obj: object, *, token: Token) -> int:
+        return max(super()._to_int(obj, token=token), 0)
+
+
+class _ForTag(ForTag):
+    """The engine's, with our bounds."""
+
+    def parse(self, stream: TokenStream) -> Node:
+        node = super().parse(stream)
+        assert isinstance(node, ForNode)
+        found = node.expression
+        node.expression = _LoopExpression(
+            found.token,
+            found.identifier,
+            found.iterable,
+            limit=found.limit,
+            offset=found.offset,
+            reversed_=found.reversed,
+            cols=found.cols,
+        )
+        return node
+
+
+class _Context(RenderContext):
+    """One rendering. It ends in time, and what it has assigned is counted as it grows."""
+
+    def __init__(self, *args: Any, **options: Any) -> None:
+        self._ends_at = time.monotonic() + SECONDS_MAX
+        self._sizes: dict[str, int] = {}
+        self._size = 0
+        super().__init__(*args, **options)
+
+    # The engine asks for these before each tag and each output.
+    @property
+    def disabled_tags(self) -> list[str]:
+        self._check_time()
+        return []
+
+    @disabled_tags.setter
+    def disabled_tags(self, tags: list[str]) -> None:
+        assert not tags, "there are no tags that could disable others"
+
+    def filter(self, name: str, token: Token | None) -> Callable[..., object]:
+        self._check_time()
+        return super().filter(name, token)
+
+    def assign(self, key: str, val: Any) -> None:
+        self.locals[key] = val
+        size = sys.getsizeof(val, 1)
+        self._size += size - self._sizes.get(key, 0)
+        self._sizes[key] = size
+        if self._size > MEMORY_BYTES_MAX:
+            raise LocalNamespaceLimitError("local namespace limit reached", token=None)
+
+    def _check_time(self) -> None:
+        if time.monotonic() > self._ends_at:
+            raise ResourceLimitError("it takes too long", token=None)
+
+
+class _BoundTemplate(BoundTemplate):
+    context_class = _Context
+
+
+_TAGS = (AssignTag, BreakTag, CaptureTag, CaseTag, CommentTag, ContinueTag, _ForTag, IfTag, UnlessTag)
+
+
 class _Environment(Environment):
+    template_class = _BoundTemplate
     loop_iteration_limit = LOOPS_MAX
     output_stream_limit = OUTPUT_BYTES_MAX
     local_namespace_limit = MEMORY_BYTES_MAX
@@ -160,6 +251,7 @@ class _Environment(Environment):
         # What the engine itself is made of: a text, an output, and what is not read.
         inner = {name for name in self.tags if name in ("content", "output", "expression", "illegal", "raw")}
         self.tags = {name: tag for name, tag in self.tags.items() if name in kept | inner}
+        self.add_tag(_ForTag)
         self.filters = dict(FILTERS)
 
 

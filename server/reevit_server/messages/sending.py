@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import asyncpg
 
-from reevit_server import notices, organizations
+from reevit_server import customers, notices, organizations
 from reevit_server.core.database import PASSING, Connection
 from reevit_server.core.jobs import Job, NotYet, Tools, enqueue
 from reevit_server.core.scope import Scope
@@ -136,7 +136,7 @@ async def _obstacle(
     now: datetime,
 ) -> Standing | None:
     """Why a message is not sent after all, or not now; None when nothing is in its way but that nobody sends."""
-    if message["forgotten"]:
+    if message["forgotten"] or await _is_gone(conn, scope, message["customer_id"]):
         return Standing("suppressed", "customer_deleted")
     if message["status"] == "sending" and message["channel"] == "sms":
         return INTERRUPTED  # it may have arrived, and a second one would not be known as a repeat
@@ -165,6 +165,17 @@ async def _obstacle(
     if integration is not None and not integration["enabled"]:
         return Standing("scheduled", next_attempt_at=now)  # until it is on again
     return None
+
+
+async def _is_gone(conn: Connection, scope: Scope, customer_id: str | None) -> bool:
+    """Whether a message's customer was deleted, though nobody has forgotten the message yet."""
+    if customer_id is None:
+        return False
+    try:
+        await customers.get_payer(conn, scope, customers.CustomerId(customer_id))
+    except customers.UnknownCustomer:
+        return True
+    return False
 
 
 async def _settle_patiently(tools: Tools, scope: Scope, prepared: Prepared, sent: Sent) -> None:

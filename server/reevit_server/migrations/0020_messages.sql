@@ -68,6 +68,7 @@ CREATE TABLE messages (
 );
 
 CREATE INDEX messages_newest ON messages (org_id, mode, created_at, id);
+CREATE INDEX messages_by_status ON messages (org_id, mode, status, created_at, id);
 CREATE INDEX messages_of_customer ON messages (org_id, mode, customer_id, created_at, id);
 CREATE INDEX messages_unusual ON messages (org_id, mode, status, created_at, id) WHERE status <> 'sent';
 CREATE INDEX messages_due ON messages (org_id, mode, integration_id, next_attempt_at, id) WHERE status = 'scheduled';

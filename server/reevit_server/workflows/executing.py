@@ -129,7 +129,8 @@ async def _perform(
         html=message.html,
         receipt_of=receipt_of if channel == "email" else None,
         integration_id=action.get("integration_id"),
-        customer_id=execution["customer_id"],
+        # Of who was deleted nothing is in it, so there is nothing to hold back or to forget.
+        customer_id=None if customer is None else execution["customer_id"],
         event_id=event["id"],
         execution_id=execution["id"],
         position=position,

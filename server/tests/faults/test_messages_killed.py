@@ -10,11 +10,12 @@ import shutil
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import ExitStack
+from dataclasses import dataclass
 from datetime import datetime
-from typing import NamedTuple
 
 import pytest
 
+from reevit_server.core import embedded
 from reevit_server.core.clock import utc_now
 from reevit_server.core.database import Database
 from tests import run_folder
@@ -28,7 +29,9 @@ from tests.running import Server, gone
 _PEOPLE = 40  # of each shop
 _ROUNDS_MAX = 20
 _PLACES = 10  # of each shop's mail server: so many letters it is handed at once
-_REQUESTS = 30  # of which enough are payments that succeed to take all places
+_REQUESTS = (
+    48  # among them, for each shop, five payments that succeed and more, of which two letters each tell
+)
 _SLOW_SECONDS = 0.3
 
 # Workers with several letters in their hands.
@@ -41,81 +44,89 @@ _SENDERS = """
 """
 
 
-class Scene(NamedTuple):
-    """A server whose shops write to whoever has paid, and who takes the letters."""
+@dataclass
+class Scene:
+    """A server whose shops write to whoever has paid, and the mail server that takes the letters."""
 
     stage: Stage
-    server: Server
     office: PostOffice
+    server: Server
+    started: ExitStack
+    database_was_killed: bool = False
+
+    def kill_everything(self) -> datetime:
+        """As by a power cut. When that was."""
+        kill(self.server.process.pid, *self.server.children(), self.stage.postmaster())
+        self.server.process.wait()
+        self.started.close()
+        self.database_was_killed = True
+        return utc_now()
+
+    def start_again(self) -> None:
+        self.server = self.started.enter_context(self.stage.serving())
+
+    async def until_told(self, extent: Extent, *, dead_since: datetime) -> None:
+        await self.stage.until_all_is_told(dead_since=None if extent.waits_for_the_dead else dead_since)
+
+    async def interrupted(self) -> int:
+        """How many attempts ended nobody knows how."""
+        return len(await self.stage.fetch("SELECT FROM message_attempts WHERE outcome = 'interrupted'"))
+
+    async def check(self) -> None:
+        """What concerns messages; all else is looked at in the end."""
+        async with await Database.open(self.stage.dsn(), connections_max=2) as db:
+            await workflows.check(db, self.office.box.received, database_was_killed=self.database_was_killed)
+        await check_everybody_was_written_to(self.stage, self.office)
 
 
 @pytest.fixture(scope="module")
-async def scene(dsn_of_file: str) -> AsyncIterator[Scene]:
-    """One for several tests, whose database several workers can use. At the end all must be true that is, ever."""
+async def scene() -> AsyncIterator[Scene]:
+    """One for all, for it takes a while to set. Each test leaves it with everything told."""
     folder = run_folder.new_folder()
     with receiving(folder) as receiver:
-        stage = Stage(folder, [receiver], database_url=dsn_of_file)
+        stage = Stage(folder, [receiver])
         async with post_office() as office:
-            with stage.serving() as server:
-                await _open(stage, office)
-                yield Scene(stage, server, office)
-                office.answer()
-                await stage.check()
+            with ExitStack() as started:
+                scene = Scene(stage, office, started.enter_context(stage.serving()), started)
+                await stage.open_shops()
+                stage.load.people = _PEOPLE
+                await open_mail(stage, office)
+                yield scene
+                await stage.check(database_was_killed=scene.database_was_killed)
+    with embedded.running(folder / "data"):
+        pass
     shutil.rmtree(folder)
 
 
-async def test_a_server_killed_whole_while_it_executes_and_sends_loses_no_message(
-    stage: Stage, extent: Extent
-):
-    async with post_office() as office:
-        with ExitStack() as started:
-            server = started.enter_context(stage.serving())
-            await _open(stage, office)
-            office.answer(within_seconds=_SLOW_SECONDS)
-            async with stage.load.trickle(stage.base_url):
-                for _ in range(extent.whole_kills):
-                    count = office.count()
-                    await until(lambda before=count: office.count() > before + 10)
-                    await asyncio.sleep(random.uniform(0, 0.5))
-                    kill(server.process.pid, *server.children(), stage.postmaster())
-                    server.process.wait()
-                    dead_since = utc_now()
-                    started.close()
-                    server = started.enter_context(stage.serving())
-            await _until_told(stage, extent, dead_since=dead_since)
-            await stage.check(database_was_killed=True)
-            await check_everybody_was_written_to(stage, office)
-
-
 async def test_a_worker_killed_while_it_executes_and_sends_loses_no_message(scene: Scene, extent: Extent):
-    stage, _, office = scene
-    office.answer(within_seconds=_SLOW_SECONDS)
-    before = await _interrupted(stage)
+    stage = scene.stage
+    scene.office.answer(within_seconds=_SLOW_SECONDS)
+    before = await scene.interrupted()
     for number in range(_ROUNDS_MAX):
         with stage.working() as process:
             async with stage.load.burst(stage.base_url):
                 await stage.until(f"(SELECT count(*) FROM ({_SENDERS}) AS busy) = 2")
-                await asyncio.sleep(random.uniform(0, 0.5))
+                await asyncio.sleep(random.uniform(0, 0.2))
                 kill(process.pid)
             process.wait()
-            await _until_told(stage, extent, dead_since=utc_now())
-        if number + 1 >= extent.mail_runs and await _interrupted(stage) > before:
+            await scene.until_told(extent, dead_since=utc_now())
+        if number + 1 >= extent.mail_runs and await scene.interrupted() > before:
             break
     else:
         raise AssertionError("nobody was killed while it was sending")
-    await _check(stage, office)
+    await scene.check()
 
 
 async def test_a_letter_that_was_taken_when_its_sender_was_killed_comes_again_under_its_name(
     scene: Scene, extent: Extent
 ):
     """The mail server has it and has not said so. All others come once."""
-    stage, server, office = scene
-    began, interrupted = office.count(), await _interrupted(stage)
+    stage, office = scene.stage, scene.office
+    began, interrupted = office.count(), await scene.interrupted()
     places = _PLACES * len(stage.load.shops)
     again = Counter[str]()
     for _ in range(extent.mail_runs):
-        worker, count = await worker_of(server), office.count()
+        worker, count = await worker_of(scene.server), office.count()
         office.hold()
         await stage.load.send(stage.base_url, _REQUESTS)
         await until(lambda before=count: office.count() == before + places)
@@ -126,17 +137,17 @@ async def test_a_letter_that_was_taken_when_its_sender_was_killed_comes_again_un
         assert held.total() == places, "it had sent one that nobody heard of"
         again += held
         office.answer()
-        await _until_told(stage, extent, dead_since=dead_since)
-    await _check(stage, office)
+        await scene.until_told(extent, dead_since=dead_since)
+    await scene.check()
     letters = office.letters(began)
     assert letters == Counter(letters.keys()) + again
-    assert await _interrupted(stage) == interrupted + again.total()
+    assert await scene.interrupted() == interrupted + again.total()
 
 
 async def test_a_mail_server_that_is_down_holds_up_nobody_and_gets_every_letter_once(
     scene: Scene, extent: Extent
 ):
-    stage, _, office = scene
+    stage, office = scene.stage, scene.office
     began_at, began = utc_now(), office.count()
     office.answer()
     await stage.load.send(stage.base_url, _REQUESTS)
@@ -153,26 +164,21 @@ async def test_a_mail_server_that_is_down_holds_up_nobody_and_gets_every_letter_
     await office.come_back()
     # Nobody died since then; what is for later comes now.
     await stage.until_all_is_told(dead_since=began_at)
-    await _check(stage, office)
+    await scene.check()
     assert set(office.letters(began).values()) == {1}
 
 
-async def _open(stage: Stage, office: PostOffice) -> None:
-    await stage.open_shops()
-    stage.load.people = _PEOPLE
-    await open_mail(stage, office)
-
-
-async def _until_told(stage: Stage, extent: Extent, *, dead_since: datetime) -> None:
-    await stage.until_all_is_told(dead_since=None if extent.waits_for_the_dead else dead_since)
-
-
-async def _check(stage: Stage, office: PostOffice) -> None:
-    async with await Database.open(stage.dsn(), connections_max=2) as db:
-        await workflows.check(db, office.box.received, database_was_killed=False)
-    await check_everybody_was_written_to(stage, office)
-
-
-async def _interrupted(stage: Stage) -> int:
-    """How many attempts ended nobody knows how."""
-    return len(await stage.fetch("SELECT FROM message_attempts WHERE outcome = 'interrupted'"))
+async def test_a_server_killed_whole_while_it_executes_and_sends_loses_no_message(
+    scene: Scene, extent: Extent
+):
+    stage, office = scene.stage, scene.office
+    office.answer(within_seconds=_SLOW_SECONDS)
+    async with stage.load.trickle(stage.base_url):
+        for _ in range(extent.whole_kills):
+            count = office.count()
+            await until(lambda before=count: office.count() > before + 10)
+            await asyncio.sleep(random.uniform(0, 0.5))
+            dead_since = scene.kill_everything()
+            scene.start_again()
+    await scene.until_told(extent, dead_since=dead_since)
+    await scene.check()

@@ -10,7 +10,7 @@ from reevit_server.core.database import Database
 from reevit_server.core.egress import Reply
 from tests.makers import ok, refused
 from tests.messages.office import INTEGRATIONS, Office
-from tests.messages.writing import ADA, PHONE, at, found, later, sender, sent, statuses, write
+from tests.messages.writing import ADA, PHONE, found, later, sender, sent, statuses, write
 
 PATH = "/v1/messages"
 KEPT_DAYS = 30
@@ -139,12 +139,10 @@ async def test_others_see_nothing_of_it(shop: Office, other):
         assert ok(await client.get(PATH))["messages"] == []
 
 
-async def test_what_was_dealt_with_is_deleted_when_it_is_old_and_what_waits_is_not(
-    shop: Office, db: Database
-):
+async def test_what_is_old_is_deleted_whether_it_was_dealt_with_or_still_waits(shop: Office, db: Database):
     await sender(shop, "resend")
     off = await sender(shop, "sendgrid", enabled=False)
-    waiting = await write(shop, integration_id=off["id"])
+    await write(shop, integration_id=off["id"])
     done = [await sent(shop), await sent(shop, channel="sms")]
     shop.outside.answer(Reply(9, 422, body="{}"))
     done.append(await sent(shop))
@@ -155,18 +153,27 @@ async def test_what_was_dealt_with_is_deleted_when_it_is_old_and_what_waits_is_n
     assert len(await shop.messages()) == 5, "not before its time"
     shop.work.clock.advance(seconds=1)
     await purge(db, shop)
-    assert [message["id"] for message in await shop.messages()] == [waiting, young["id"]]
+    assert [message["id"] for message in await shop.messages()] == [young["id"]]
     async with db.read() as conn:
         left = await conn.fetch(
             "SELECT message_id FROM message_attempts WHERE org_id = $1", shop.merchant.org_id
         )
     assert {row["message_id"] for row in left} == {young["id"]}
+
+
+async def test_what_waited_for_days_for_its_integration_is_not_sent_out_of_the_blue(shop: Office):
+    off = await sender(shop, "sendgrid", enabled=False)
+    old = await write(shop, integration_id=off["id"])
+    young = await write(shop, integration_id=off["id"])
+    async with shop.work.tools.db.transaction() as conn:
+        await conn.execute(
+            "UPDATE messages SET created_at = created_at - interval '73 hours' WHERE id = $1", old
+        )
     ok(await shop.merchant.test.patch(f"{INTEGRATIONS}/{off['id']}", json={"enabled": True}))
     shop.outside.answer(Reply(9, 202, body=""))
     await later(shop, minutes=1)
-    message = await found(shop, waiting)
-    assert (message["status"], message["sent_at"] > message["created_at"]) == ("sent", True)
-    assert at(message["sent_at"]) - at(message["created_at"]) > timedelta(days=KEPT_DAYS)
+    assert (await found(shop, old))["reason"] == "waited_too_long"
+    assert (await found(shop, young))["status"] == "sent"
 
 
 async def test_it_is_deleted_in_batches(empty_dsn: str, shop: Office):

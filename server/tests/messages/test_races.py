@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from itertools import cycle
 
 import asyncpg
@@ -38,14 +39,7 @@ async def test_a_message_that_is_being_written_when_its_integration_is_deleted_i
 ):
     made = await sender(shop, "resend")
     tools, scope = shop.work.tools, shop.merchant.scope
-    draft = Draft(
-        channel="email",
-        purpose="transactional",
-        recipient=ADA,
-        subject="Hi",
-        text="Hi.",
-        integration_id=made["id"] if named else None,
-    )
+    draft = replace(LETTER, integration_id=made["id"] if named else None)
     async with tools.db.transaction() as conn:
         written = await actions.create(conn, scope, tools.sealer, draft, now=tools.clock())
         assert written is not None
@@ -57,17 +51,21 @@ async def test_a_message_that_is_being_written_when_its_integration_is_deleted_i
     assert (message["status"], message["reason"]) == ("outbox", "no_integration")
 
 
-@pytest.mark.parametrize("others", [0, 1])
+@pytest.mark.parametrize(
+    ("others", "named", "leaves"),
+    [(0, False, False), (1, False, True), (0, True, False), (1, True, False)],
+)
 async def test_who_writes_while_an_integration_is_being_deleted_takes_another_one_or_none(
-    shop: Office, outsider: asyncpg.Connection, others: int
+    shop: Office, outsider: asyncpg.Connection, others: int, named: bool, leaves: bool
 ):
     made = await sender(shop, "resend")
     next_ones = [await sender(shop, "sendgrid") for _ in range(others)]
     tools, scope = shop.work.tools, shop.merchant.scope
+    draft = replace(LETTER, integration_id=made["id"] if named else None)
 
     async def create() -> asyncpg.Record:
         async with tools.db.transaction() as own:
-            written = await actions.create(own, scope, tools.sealer, LETTER, now=tools.clock())
+            written = await actions.create(own, scope, tools.sealer, draft, now=tools.clock())
         assert written is not None
         return written
 
@@ -76,10 +74,10 @@ async def test_who_writes_while_an_integration_is_being_deleted_takes_another_on
         creating = asyncio.create_task(create())
         await locks.until_waiting(outsider, 1)
     written = await creating
-    assert written["status"] == ("scheduled" if others else "outbox")
-    assert written["integration_id"] == (next_ones[0]["id"] if others else None)
+    assert written["status"] == ("scheduled" if leaves else "outbox")
+    assert written["integration_id"] == (next_ones[0]["id"] if leaves else None)
     await later(shop, minutes=1)
-    assert len(shop.outside.take()) == others
+    assert len(shop.outside.take()) == leaves
 
 
 async def test_what_is_sent_again_while_its_integration_is_deleted_is_not_left_with_it(
@@ -122,15 +120,7 @@ async def test_what_is_sent_again_while_its_person_is_erased_is_not_sent(
 async def test_an_action_that_is_done_by_two_at_once_writes_one_message(shop: Office):
     await sender(shop, "resend")
     tools, scope = shop.work.tools, shop.merchant.scope
-    draft = Draft(
-        channel="email",
-        purpose="transactional",
-        recipient=ADA,
-        subject="Hi",
-        text="Hi.",
-        execution_id="exe_1",
-        position=0,
-    )
+    draft = replace(LETTER, execution_id="exe_1", position=0)
 
     async def create() -> asyncpg.Record | None:
         async with tools.db.transaction() as conn:

@@ -57,7 +57,9 @@ async def test_a_server_is_called_with_a_signature_that_verifies(shop: Office):
     (request,) = shop.outside.take()
     headers = {name.lower(): value for name, value in request.headers.items()}
     assert message["status"] == "sent"
-    assert standardwebhooks.Webhook(SECRET).verify(request.body, headers) == {"type": "integration.test"}
+    told = standardwebhooks.Webhook(SECRET).verify(request.body, headers)
+    assert told == request.json
+    assert (told["type"], told["delivery_id"], told["attempt"]) == ("integration.test", message["id"], 1)
     assert headers["webhook-id"] == message["id"]
     assert orjson.loads(message["text"]) == {"type": "integration.test"}
 
@@ -113,13 +115,24 @@ async def test_who_wants_no_more_messages_can_still_be_sent_a_test(shop: Office)
     assert (await tried(shop, made, to=ADA))["status"] == "sent"
 
 
-async def test_a_test_of_one_that_is_off_waits_until_it_is_on(shop: Office):
+async def test_one_that_is_off_is_not_tried(shop: Office):
     made = await sender(shop, "resend", enabled=False)
-    answer = await shop.merchant.test.post(f"{INTEGRATIONS}/{made['id']}/test", json={"to": ADA})
-    assert (answer.status_code, answer.json()["status"]) == (202, "scheduled")
+    path = f"{INTEGRATIONS}/{made['id']}"
+    refused(await shop.merchant.test.post(f"{path}/test", json={"to": ADA}), 409, "integration_off")
+    assert ok(await shop.merchant.test.get("/v1/messages"))["messages"] == []
+    ok(await shop.merchant.test.patch(path, json={"enabled": True}))
+    assert (await tried(shop, made, to=ADA))["status"] == "sent"
+
+
+async def test_what_is_tried_when_it_is_switched_off_waits_until_it_is_on(shop: Office):
+    made = await sender(shop, "resend")
+    path = f"{INTEGRATIONS}/{made['id']}"
+    answer = await shop.merchant.test.post(f"{path}/test", json={"to": ADA})
+    assert (answer.status_code, answer.json()["status"]) == (202, "queued")
+    ok(await shop.merchant.test.patch(path, json={"enabled": False}))
     await later(shop, hours=1)
     assert shop.outside.take() == []
-    ok(await shop.merchant.test.patch(f"{INTEGRATIONS}/{made['id']}", json={"enabled": True}))
+    ok(await shop.merchant.test.patch(path, json={"enabled": True}))
     await shop.work.run()
     assert (await found(shop, answer.json()["id"]))["status"] == "sent"
 

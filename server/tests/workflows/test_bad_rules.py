@@ -77,7 +77,7 @@ async def test_a_condition_that_nothing_could_meet_is_refused_with_its_place(
 
 async def test_no_list_of_conditions_is_empty(merchant: Merchant):
     lists = ("currencies", "countries", "methods", "customer_ids")
-    lists += ("customer_tags_any", "customer_tags_all", "customer_tags_none")
+    lists += ("customer_tags_any", "customer_tags_all", "customer_tags_none", "customer_tags_added")
     answer = await merchant.test.post(RULES, json=written(conditions={name: [] for name in lists}))
     assert {field for field, _ in faults(answer)} == {f"conditions.{name}" for name in lists}
 

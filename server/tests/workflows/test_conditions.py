@@ -56,6 +56,26 @@ async def test_a_customer_is_known_by_tags_in_any_event_about_them(shop: Office)
     assert await ran(shop) == []
 
 
+async def test_a_tag_is_new_with_the_event_that_brought_it_and_with_no_other(shop: Office):
+    conditions = {"customer_tags_added": ["vip", "gold"]}
+    for trigger in ("customer.created", "customer.updated", "payment.succeeded"):
+        await shop.rule(trigger, NOTE, name="new", conditions=conditions)
+    customer = await shop.merchant.customer(name="Ada", tags=["gold"])
+    assert await ran(shop) == [("new", "customer.created")]
+    address = f"/v1/customers/{customer['id']}"
+    for patch, runs in (
+        ({"name": "Ada L."}, 0),
+        ({"tags": ["gold", "other"]}, 0),
+        ({"tags": ["vip", "other"]}, 1),
+        ({"tags": []}, 0),
+        ({"tags": ["vip"], "name": "Ada Lovelace"}, 1),
+    ):
+        ok(await shop.merchant.test.patch(address, json=patch))
+        assert await ran(shop) == [("new", "customer.updated")] * runs, patch
+    await shop.merchant.payment(customer_id=customer["id"])
+    assert await ran(shop) == []
+
+
 async def test_a_customer_is_known_by_our_id_and_by_your_own(shop: Office):
     one, other = [await shop.merchant.customer(external_id=f"usr/{name} 1") for name in ("Á", "B")]
     await shop.rule("payment.succeeded", NOTE, name="ours", conditions={"customer_ids": [one["id"]]})

@@ -44,10 +44,11 @@ _SUBJECT = _sometimes(
     metadata=_metadata(0) | st.none(),
     customer=_CUSTOMER | st.none(),
 )
+_CHANGED = _sometimes(tags=st.lists(st.sampled_from(_TAGS), max_size=3), name=st.none())
 _EVENT = st.builds(lambda data: {"type": "payment.succeeded", "data": data}, _SUBJECT) | st.builds(
-    lambda customer, metadata: {"type": "customer.updated", "data": {**customer, "metadata": metadata}},
+    lambda customer, more: {"type": "customer.updated", "data": {**customer, **more}},
     _CUSTOMER,
-    _metadata(0),
+    _sometimes(metadata=_metadata(0), previous_attributes=_CHANGED),
 )
 _CONDITION: dict[str, st.SearchStrategy[Any]] = {
     "currencies": _some(_CURRENCIES),
@@ -58,6 +59,7 @@ _CONDITION: dict[str, st.SearchStrategy[Any]] = {
     "customer_tags_any": _some(_TAGS),
     "customer_tags_all": _some(_TAGS),
     "customer_tags_none": _some(_TAGS),
+    "customer_tags_added": _some(_TAGS),
     "customer_ids": _some(_IDS),
     "metadata_match": _metadata(1),
     "min_lifetime_value": st.fixed_dictionaries(
@@ -90,6 +92,9 @@ def model(name: str, wanted: Any, event: dict[str, Any], worth: dict[str, int]) 
             return all(tag in tags for tag in wanted)
         case "customer_tags_none":
             return not any(tag in tags for tag in wanted)
+        case "customer_tags_added":
+            before = data.get("previous_attributes", {"tags": []}).get("tags", data.get("tags"))
+            return any(tag in data.get("tags", []) and tag not in before for tag in wanted)
         case "customer_ids":
             return any(one in (customer.get("id"), customer.get("external_id")) for one in wanted)
         case "metadata_match":
@@ -124,6 +129,7 @@ _EXAMPLES: dict[str, Any] = {
     "customer_tags_any": ["vip"],
     "customer_tags_all": ["vip"],
     "customer_tags_none": ["vip"],
+    "customer_tags_added": ["vip"],
     "customer_ids": ["usr_1"],
     "metadata_match": {"a": 1},
     "min_lifetime_value": {"amount": 5, "currency": "GHS"},
@@ -151,6 +157,7 @@ _PAID = {
         ({"customer_tags_any": ["vip"]}, "the customer's tags are churned, new"),
         ({"customer_tags_all": ["new", "vip"]}, "the customer's tags are churned, new"),
         ({"customer_tags_none": ["new"]}, "the customer's tags are churned, new"),
+        ({"customer_tags_added": ["new"]}, "no tag is new"),
         ({"customer_ids": ["usr_2"]}, "the customer is cus_1"),
         ({"metadata_match": {"a": 1}}, "the metadata differs"),
         (
@@ -163,6 +170,18 @@ _PAID = {
 def test_what_there_is_instead_is_told_and_names_nobody(conditions: dict[str, Any], says: str):
     told = matching.unmet(conditions, matching.facts_of(_PAID, {"XOF": 7, "GHS": 2**53 + 1}))
     assert told == f"`{next(iter(conditions))}` is not met: {says}."
+
+
+def test_of_tags_that_are_new_it_is_told_which_are():
+    data = {"id": "cus_1", "tags": ["b", "a", "old"], "previous_attributes": {"tags": ["old", "gone"]}}
+    facts = matching.facts_of({"type": "customer.updated", "data": data}, {})
+    told = matching.unmet({"customer_tags_added": ["old", "gone"]}, facts)
+    assert told == "`customer_tags_added` is not met: what is new is a, b."
+    assert matching.unmet({"customer_tags_added": ["old", "b"]}, facts) is None
+    renamed = {**data, "previous_attributes": {"name": "Ada"}}
+    facts = matching.facts_of({"type": "customer.updated", "data": renamed}, {})
+    told = matching.unmet({"customer_tags_added": ["a"]}, facts)
+    assert told == "`customer_tags_added` is not met: no tag is new."
 
 
 @pytest.mark.parametrize(

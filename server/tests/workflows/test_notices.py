@@ -218,6 +218,22 @@ async def test_a_subscriptions_charge_that_failed_is_told_of_once_and_with_the_n
     assert "Next try: " in message["text"]
 
 
+async def test_of_a_charge_that_is_tried_again_and_again_the_first_failure_and_the_last_are_told(
+    shop: Office,
+):
+    await turn(shop, payment_failed=True)
+    await subscribe(shop, PHONE, metadata=FAILS)
+    await shop.work.run()
+    await shop.work.run_for(days=3)
+    failed = ok(await shop.merchant.test.get("/v1/events?type=invoice.failed"))["events"]
+    assert len(failed) == 4
+    first, last = await shop.messages()
+    assert "tried again" in first["text"]
+    assert "tried again" not in last["text"]
+    told_of = {each["event_id"] for each in await shop.executions()}
+    assert told_of == {failed[0]["id"], failed[-1]["id"]}
+
+
 async def test_a_renewal_is_told_of_three_days_before(shop: Office):
     await turn(shop, renewal_upcoming=True)
     subscription = await subscribe(shop, EMAIL)

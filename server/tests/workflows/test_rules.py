@@ -21,6 +21,7 @@ CONDITIONS = {
     "customer_tags_any": ["vip"],
     "customer_tags_all": ["a", "b"],
     "customer_tags_none": ["churned"],
+    "customer_tags_added": ["new"],
     "customer_ids": ["cus_1", "usr_1"],
     "metadata_match": {"plan": "pro", "seats": 3, "trial": False, "rate": 1.5, "none": ""},
     "min_lifetime_value": {"amount": 100_000, "currency": "GHS"},

@@ -38,7 +38,7 @@ class PostOffice:
         self.port = free_port()
         self._seconds = 0.0
         self._holds = False
-        self._way: asyncio.Server | None = None
+        self._way: asyncio.Server
         self._lines: set[asyncio.StreamWriter] = set()
         self._passing: set[asyncio.Task[None]] = set()
 
@@ -61,14 +61,27 @@ class PostOffice:
         """How often each came of those after so many, by the name by which a reader knows one that comes again."""
         return Counter(received.letter["Message-ID"] for received in self.box.received[since:])
 
-    async def come_back(self) -> None:
+    @asynccontextmanager
+    async def open(self) -> AsyncIterator[None]:
+        """Somebody listens, until the block ends; then who is handing over a letter is cut off."""
         self._way = await asyncio.start_server(self._accept, LOOPBACK, self.port)
+        try:
+            yield
+        finally:
+            await self._close()
 
-    async def go_down(self) -> None:
-        """Nobody listens any more, and who is handing over a letter is cut off."""
-        if self._way is not None:
-            self._way.close()
-            await self._way.wait_closed()
+    @asynccontextmanager
+    async def down(self) -> AsyncIterator[None]:
+        """Nobody listens while the block runs."""
+        await self._close()
+        try:
+            yield
+        finally:
+            self._way = await asyncio.start_server(self._accept, LOOPBACK, self.port)
+
+    async def _close(self) -> None:
+        self._way.close()
+        await self._way.wait_closed()
         for line in self._lines:
             line.transport.abort()
         await asyncio.gather(*self._passing)
@@ -108,11 +121,8 @@ async def post_office() -> AsyncIterator[PostOffice]:
     """A mail server that takes every letter at once, until it is told otherwise or the block ends."""
     office = PostOffice()
     with mail_server(on_data=office.take) as office.box:
-        await office.come_back()
-        try:
+        async with office.open():
             yield office
-        finally:
-            await office.go_down()
 
 
 async def open_mail(stage: Stage, office: PostOffice) -> None:

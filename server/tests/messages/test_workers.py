@@ -77,6 +77,7 @@ async def test_of_many_workers_with_one_message_one_sends_and_the_others_come_ba
     async with asyncio.timeout(PATIENCE_SECONDS):
         while len(pending) > 1:
             _, pending = await asyncio.wait(pending, return_when=asyncio.FIRST_COMPLETED)
+        await slow.reached.wait()
     assert len(slow.held) == 1
     slow.answer()
     ended = await asyncio.gather(*tasks, return_exceptions=True)

@@ -28,11 +28,13 @@ class Slow:
 
     held: list[tuple[Sent, asyncio.Future[Reply]]] = field(default_factory=list)
     most: int = 0
+    reached: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def __call__(self, sent: Sent) -> Reply:
         answer = asyncio.get_running_loop().create_future()
         self.held.append((sent, answer))
         self.most = max(self.most, len(self.held))
+        self.reached.set()
         return await answer
 
     def answer(self, reply: Reply = FINE) -> Sent:

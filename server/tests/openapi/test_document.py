@@ -109,7 +109,9 @@ def test_only_what_machines_ask_needs_no_key():
 def test_every_write_is_safe_to_repeat_and_says_who_did_it():
     for (method, _), operation in OPERATIONS.items():
         names = {seen(parameter)["name"] for parameter in operation.get("parameters", ())}
-        writes = method in _WRITES and operation["operationId"].removesuffix("_as_workflow") not in _CHANGE_NOTHING
+        writes = (
+            method in _WRITES and operation["operationId"].removesuffix("_as_workflow") not in _CHANGE_NOTHING
+        )
         expected = {"Idempotency-Key", "X-Actor-Id", "X-Reason"} if writes else set()
         assert names & {"Idempotency-Key", "X-Actor-Id", "X-Reason"} == expected
         if expected:

@@ -183,7 +183,9 @@ async def test_a_control_character_in_a_subject_fails_that_letter_and_says_why(s
         "{% for i in (1..100000000000) reversed %}x{% endfor %}",
         "{% for i in (1..1000000000000000) limit: 1 offset: 99999999999 %}x{% endfor %}",
         "{% if payment.metadata contains customer.tags %}x{% endif %}y",
-        "{% for i in (1..1000) %}" + "{% assign a = customer.name | upcase | downcase %}" * 900 + "{% endfor %}y",
+        "{% for i in (1..1000) %}"
+        + "{% assign a = customer.name | upcase | downcase %}" * 900
+        + "{% endfor %}y",
     ],
     ids=lambda source: source[:45],
 )

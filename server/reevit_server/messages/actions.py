@@ -131,7 +131,8 @@ async def resend(conn: Connection, scope: Scope, *, id: str, now: datetime) -> a
     message = await store.find_for_update(conn, scope, id=id)
     if message is None:
         raise MessageNotFound
-    if message["status"] not in ("failed", "outbox") or message["forgotten"]:
+    dead_links = message["reason"] == "no_public_url"
+    if message["status"] not in ("failed", "outbox") or message["forgotten"] or dead_links:
         raise MessageNotResendable
     named = message["integration_id"]
     if named is None or await integrations.find(conn, scope, id=named, keep=True) is None:
@@ -146,6 +147,7 @@ async def resend(conn: Connection, scope: Scope, *, id: str, now: datetime) -> a
 
 async def erase(conn: Connection, scope: Scope, *, customer_id: str, now: datetime) -> None:
     """Forgets what was written to a customer, and does not send what was still to be."""
+    await store.lock_of_customer(conn, scope, customer_id=customer_id)
     await store.erase(conn, scope, customer_id=customer_id, now=now)
 
 

@@ -29,8 +29,9 @@ async def on_event(tools: Tools, scope: Scope, told: Sequence[asyncpg.Record], /
 
 
 async def queue_due(conn: Connection, *, now: datetime, limit: int) -> int:
-    """Gives jobs to messages whose time has come, of integrations with a free place; how many integrations."""
-    found = await integrations.take_with_due(conn, at_once_max=models.AT_ONCE_MAX, now=now, limit=limit)
-    for row in found:
-        await sending.release(conn, Scope(row["org_id"], row["mode"]), integration_id=row["id"], now=now)
-    return len(found)
+    """Gives jobs to messages whose time has come and that have a place; of how many integrations."""
+    served = 0
+    for row in await integrations.take_with_due(conn, at_once_max=models.AT_ONCE_MAX, now=now, limit=limit):
+        scope = Scope(row["org_id"], row["mode"])
+        served += await sending.release(conn, scope, integration_id=row["id"], now=now) > 0
+    return served

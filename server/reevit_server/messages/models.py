@@ -16,7 +16,9 @@ Covers = Literal["marketing", "everything"]
 # comes later than that, a receipt or a notice, is no news any more.
 DELAYS = tuple(timedelta(seconds=seconds) for seconds in (30, 300, 1800, 7200, 21_600, 43_200))
 JITTER = 0.2  # so that what failed together does not come back together
+ATTEMPTS_MAX = 30  # those included that a dying worker left behind
 AT_ONCE_MAX = 10  # of one integration: a mail server that does not answer holds up nobody but itself
+AT_ONCE_OF_ALL_MAX = 40  # of an organization and mode: its servers that hang hold up nobody else's money
 SENDING_SECONDS = 60  # an attempt, 30 seconds at most, and all that belongs to it is over by then
 WAIT_MAX = timedelta(days=3)  # for an integration that is off: what is older is no news any more
 INTEGRATIONS_MAX = 50  # of an organization and mode

@@ -70,12 +70,11 @@ async def deliver(tools: Tools, scope: Scope, id: str, *, way: Way) -> Sent | No
     return sent
 
 
-async def release(conn: Connection, scope: Scope, *, integration_id: str, now: datetime) -> None:
-    """Gives an integration's free places to the messages that have waited longest. It is locked."""
-    ids = await store.take_due(
-        conn, scope, integration_id=integration_id, at_once_max=models.AT_ONCE_MAX, now=now
-    )
+async def release(conn: Connection, scope: Scope, *, integration_id: str, now: datetime) -> int:
+    """Gives an integration's free places to the messages that have waited longest; how many. It is locked."""
+    ids = await store.take_due(conn, scope, integration_id=integration_id, now=now)
     await enqueue(conn, *(Job(DELIVER, scope, (id,)) for id in ids))
+    return len(ids)
 
 
 async def lock_and_release(conn: Connection, scope: Scope, *, integration_id: str, now: datetime) -> None:
@@ -98,6 +97,10 @@ async def _prepare(
             left = (message["sending_until"] - now).total_seconds()
             raise NotYet(min(left, models.SENDING_SECONDS))
         await store.interrupt_attempt(conn, scope, message_id=id, now=now)
+        if message["attempt_count"] >= models.ATTEMPTS_MAX:
+            # Whatever it is that does not let an attempt end, the next would not either.
+            await store.update_standing(conn, scope, id=id, standing=INTERRUPTED, now=now)
+            return _Vacated(message["integration_id"])
     integration = await integrations.find(conn, scope, id=message["integration_id"])
     standing = await _obstacle(conn, scope, message, integration, sealer=sealer, way=way, now=now)
     if integration is None or standing is not None:
@@ -150,7 +153,7 @@ async def _obstacle(
         return Standing(
             "outbox",
             "no_public_url",
-            "Nobody could unsubscribe: set REEVIT_PUBLIC_URL, restart, and send it from here again.",
+            "Nobody could unsubscribe: set REEVIT_PUBLIC_URL and restart, for what is written from then on.",
         )
     reason = await suppressing.reason_against(
         conn,

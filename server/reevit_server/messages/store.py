@@ -9,6 +9,7 @@ import asyncpg
 from reevit_server.core.database import Connection
 from reevit_server.core.scope import Scope
 from reevit_server.core.where import Where, page
+from reevit_server.messages import models
 from reevit_server.messages.models import Standing
 from reevit_server.messages.schemas import MessageQuery
 from reevit_server.providers.sending import Sent
@@ -72,10 +73,12 @@ async def find_for_update(conn: Connection, scope: Scope, *, id: str) -> asyncpg
     )
 
 
-async def take_due(
-    conn: Connection, scope: Scope, *, integration_id: str, at_once_max: int, now: datetime
-) -> list[str]:
-    """Gives the free places of an integration, which is locked, to those that have waited longest; their ids."""
+async def take_due(conn: Connection, scope: Scope, *, integration_id: str, now: datetime) -> list[str]:
+    """Gives the free places of an integration, which is locked, to those that have waited longest; their ids.
+
+    All integrations of an organization together have no more than their share of the worker's; but one that sends
+    nothing has a place in any case, or others that hang would hold it up.
+    """
     rows = await conn.fetch(
         """
         WITH due AS MATERIALIZED (
@@ -85,10 +88,12 @@ async def take_due(
               AND m.status = 'scheduled' AND m.next_attempt_at <= $5
             ORDER BY m.next_attempt_at, m.id
             LIMIT (
-                SELECT greatest($4 - count(*), 0)
+                SELECT greatest(
+                    least($4 - count(*) FILTER (WHERE taken.integration_id = $3), $6 - count(*)),
+                    CASE WHEN count(*) FILTER (WHERE taken.integration_id = $3) = 0 THEN 1 ELSE 0 END
+                )
                 FROM messages AS taken
-                WHERE taken.org_id = $1 AND taken.mode = $2 AND taken.integration_id = $3
-                  AND taken.status IN ('queued', 'sending')
+                WHERE taken.org_id = $1 AND taken.mode = $2 AND taken.status IN ('queued', 'sending')
             )
             FOR NO KEY UPDATE SKIP LOCKED
         )
@@ -101,8 +106,9 @@ async def take_due(
         scope.org_id,
         scope.mode,
         integration_id,
-        at_once_max,
+        models.AT_ONCE_MAX,
         now,
+        models.AT_ONCE_OF_ALL_MAX,
     )
     return [row["id"] for row in rows]
 
@@ -251,26 +257,37 @@ async def put_into_outbox(
     )
 
 
-async def erase(conn: Connection, scope: Scope, *, customer_id: str, now: datetime) -> None:
-    """Forgets what was written to a customer; what was still to be sent is not."""
+async def lock_of_customer(conn: Connection, scope: Scope, *, customer_id: str) -> None:
+    """Waits for whoever changes one of them, and keeps them as they are until this transaction ends."""
     await conn.execute(
         """
-        WITH written AS MATERIALIZED (
-            SELECT m.id, m.status IN ('scheduled', 'queued') AS waits
-            FROM messages AS m
-            WHERE m.org_id = $1 AND m.mode = $2 AND m.customer_id = $3
-            ORDER BY m.id
-            FOR NO KEY UPDATE
-        )
+        SELECT
+        FROM messages AS m
+        WHERE m.org_id = $1 AND m.mode = $2 AND m.customer_id = $3
+        ORDER BY m.id
+        FOR NO KEY UPDATE
+        """,
+        scope.org_id,
+        scope.mode,
+        customer_id,
+    )
+
+
+async def erase(conn: Connection, scope: Scope, *, customer_id: str, now: datetime) -> None:
+    """Forgets what was written to a customer; what was still to be sent is not.
+
+    They are locked already: a statement that waits for them itself would put together how one stands and how it stood
+    before, and the table's rules would refuse that.
+    """
+    await conn.execute(
+        """
         UPDATE messages AS m
         SET recipient = NULL, subject = NULL, text = NULL, html = NULL, forgotten = true,
-            status = CASE WHEN waits THEN 'suppressed' ELSE m.status END,
-            reason = CASE WHEN waits THEN 'customer_deleted' ELSE m.reason END,
-            reason_message = NULL,
-            next_attempt_at = CASE WHEN waits THEN NULL ELSE m.next_attempt_at END,
-            finished_at = CASE WHEN waits THEN $4 ELSE m.finished_at END
-        FROM written
-        WHERE m.org_id = $1 AND m.mode = $2 AND m.id = written.id
+            status = CASE WHEN m.status IN ('scheduled', 'queued') THEN 'suppressed' ELSE m.status END,
+            reason = CASE WHEN m.status IN ('scheduled', 'queued') THEN 'customer_deleted' ELSE m.reason END,
+            reason_message = NULL, next_attempt_at = NULL,
+            finished_at = CASE WHEN m.status IN ('scheduled', 'queued') THEN $4 ELSE m.finished_at END
+        WHERE m.org_id = $1 AND m.mode = $2 AND m.customer_id = $3
         """,
         scope.org_id,
         scope.mode,

@@ -64,11 +64,8 @@ async def reason_against(
     if channel not in models.WITH_RECIPIENT or address is None or purpose == "test":
         return None
     print_ = fingerprint(sealer, scope, channel, address)
-    found = await suppressions.find(conn, scope, channel=channel, fingerprint=print_)
-    if found is None or not models.covered(found["covers"], purpose):
-        return None
-    reason: str = found["reason"]
-    return reason
+    found = await suppressions.select_of_address(conn, scope, channel=channel, fingerprint=print_)
+    return next((row["reason"] for row in found if models.covered(row["covers"], purpose)), None)
 
 
 async def lift(conn: Connection, scope: Scope, *, id: str) -> None:
@@ -129,12 +126,14 @@ async def unsubscribe(conn: Connection, address: Address, *, now: datetime) -> N
 
 
 async def resubscribe(conn: Connection, address: Address) -> None:
-    """Takes back what `unsubscribe` did; a bounce stays one."""
-    found = await suppressions.find(
-        conn, address.scope, channel=address.channel, fingerprint=address.fingerprint
+    """Takes back what `unsubscribe` did, and nothing that others have said."""
+    await suppressions.delete_of_address(
+        conn,
+        address.scope,
+        channel=address.channel,
+        fingerprint=address.fingerprint,
+        reason="unsubscribed",
     )
-    if found is not None and found["reason"] == "unsubscribed":
-        await suppressions.delete(conn, address.scope, id=found["id"])
 
 
 def _mark(sealer: Sealer, told: bytes) -> bytes:

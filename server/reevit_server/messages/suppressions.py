@@ -23,15 +23,14 @@ async def upsert(
     reason: str,
     now: datetime,
 ) -> asyncpg.Record:
-    """One for each address; what covers everything is not narrowed by what covers less."""
+    """One for each address and reason; what covers everything is not narrowed by what covers less."""
     return await fetch_one(
         conn,
         f"""
         INSERT INTO suppressions AS s (org_id, mode, id, channel, fingerprint, hint, covers, reason, created_at)
         VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
         ON CONFLICT ON CONSTRAINT suppressions_once DO UPDATE
-        SET covers = CASE WHEN s.covers = 'everything' THEN s.covers ELSE excluded.covers END,
-            reason = CASE WHEN s.covers = 'everything' THEN s.reason ELSE excluded.reason END
+        SET covers = CASE WHEN s.covers = 'everything' THEN s.covers ELSE excluded.covers END
         RETURNING {_COLUMNS}
         """,
         scope.org_id,
@@ -46,17 +45,41 @@ async def upsert(
     )
 
 
-async def find(conn: Connection, scope: Scope, *, channel: str, fingerprint: bytes) -> asyncpg.Record | None:
-    return await conn.fetchrow(
-        f"""
-        SELECT {_COLUMNS}
-        FROM suppressions AS s
-        WHERE s.org_id = $1 AND s.mode = $2 AND s.channel = $3 AND s.fingerprint = $4
+async def select_of_address(
+    conn: Connection, scope: Scope, *, channel: str, fingerprint: bytes
+) -> list[asyncpg.Record]:
+    """Everything that stands against an address, the strongest first."""
+    return list(
+        await conn.fetch(
+            f"""
+            SELECT {_COLUMNS}
+            FROM suppressions AS s
+            WHERE s.org_id = $1 AND s.mode = $2 AND s.channel = $3 AND s.fingerprint = $4
+            ORDER BY s.covers, s.created_at, s.id
+            LIMIT 10
+            """,
+            scope.org_id,
+            scope.mode,
+            channel,
+            fingerprint,
+        )
+    )
+
+
+async def delete_of_address(
+    conn: Connection, scope: Scope, *, channel: str, fingerprint: bytes, reason: str
+) -> None:
+    """Takes one reason back; others stay."""
+    await conn.execute(
+        """
+        DELETE FROM suppressions
+        WHERE org_id = $1 AND mode = $2 AND channel = $3 AND fingerprint = $4 AND reason = $5
         """,
         scope.org_id,
         scope.mode,
         channel,
         fingerprint,
+        reason,
     )
 
 

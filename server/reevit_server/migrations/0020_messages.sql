@@ -68,9 +68,9 @@ CREATE TABLE messages (
 );
 
 CREATE INDEX messages_newest ON messages (org_id, mode, created_at, id);
+CREATE INDEX messages_by_channel ON messages (org_id, mode, channel, created_at, id);
 CREATE INDEX messages_by_status ON messages (org_id, mode, status, created_at, id);
 CREATE INDEX messages_of_customer ON messages (org_id, mode, customer_id, created_at, id);
-CREATE INDEX messages_unusual ON messages (org_id, mode, status, created_at, id) WHERE status <> 'sent';
 CREATE INDEX messages_due ON messages (org_id, mode, integration_id, next_attempt_at, id) WHERE status = 'scheduled';
 CREATE INDEX messages_under_way ON messages (org_id, mode, integration_id) WHERE status IN ('queued', 'sending');
 CREATE INDEX messages_oldest ON messages (finished_at) WHERE finished_at IS NOT NULL;
@@ -107,7 +107,8 @@ CREATE TABLE suppressions (
     covers       text NOT NULL CHECK (covers IN ('marketing', 'everything')),
     reason       text NOT NULL CHECK (reason IN ('unsubscribed', 'opted_out', 'bounced', 'manual')),
     created_at   timestamptz NOT NULL,
-    CONSTRAINT suppressions_once UNIQUE (org_id, mode, channel, fingerprint)
+    -- Each reason stands by itself: to lift one takes back no other.
+    CONSTRAINT suppressions_once UNIQUE (org_id, mode, channel, fingerprint, reason)
 );
 
 CREATE INDEX suppressions_newest ON suppressions (org_id, mode, created_at, id);

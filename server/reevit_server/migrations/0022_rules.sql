@@ -39,6 +39,7 @@ CREATE TABLE executions (
     workflow_name   text NOT NULL,
     event_id        text COLLATE "C" NOT NULL,
     event_type      text NOT NULL,
+    root_event_id   text COLLATE "C" NOT NULL,  -- what set off the first workflow of the chain
     customer_id     text COLLATE "C",
     status          text NOT NULL CHECK (status IN ('queued', 'done', 'failed', 'skipped')),
     reason          text,
@@ -55,6 +56,7 @@ CREATE TABLE executions (
 );
 
 CREATE INDEX executions_newest ON executions (org_id, mode, created_at, id);
+CREATE INDEX executions_of_root ON executions (org_id, mode, root_event_id);
 CREATE INDEX executions_of_workflow ON executions (org_id, mode, workflow_id, created_at, id);
 -- Of all, and not only of those that failed: a plan for any status could not use an index of some.
 CREATE INDEX executions_by_status ON executions (org_id, mode, status, created_at, id);

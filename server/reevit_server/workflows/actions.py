@@ -1,5 +1,6 @@
 """The deeds on templates: create, get, update, delete, preview."""
 
+import asyncio
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -22,7 +23,7 @@ _PARTS = ("subject", "text", "html")
 async def create(conn: Connection, scope: Scope, new: TemplateCreate, *, now: datetime) -> asyncpg.Record:
     """Raises TemplateNameTaken, and ValidationError with every fault of its Liquid and where it is."""
     fields = new.model_dump()
-    _check(fields)
+    await _check(fields)
     await _check_free(conn, scope, new.name)
     try:
         return await store.insert(conn, scope, id=new_id("tpl"), fields=fields, now=now)
@@ -53,7 +54,7 @@ async def update(
         check_parts(stored["channel"], fields["subject"], fields["text"], fields["html"])
     except ValueError as error:
         raise ValidationError.of("", "missing_part", f"{error}.") from None
-    _check(fields)
+    await _check(fields)
     if fields["name"] != stored["name"]:
         await _check_free(conn, scope, fields["name"])
     try:
@@ -82,7 +83,8 @@ async def preview(conn: Connection, scope: Scope, *, id: str, event_id: str) -> 
     template = await get(conn, scope, id=id)
     event = await events.get(conn, scope, id=event_id)
     seller = await organizations.get_seller(conn, id=scope.org_id)
-    message = rendering.render(template, event, seller)
+    # In a thread: a template may take long, and other requests need not wait for it.
+    message = await asyncio.to_thread(rendering.render, template, event, seller)
     sms = template["channel"] == "sms" and message.text is not None
     said = PreviewOut(
         to=_to(template["channel"], event),
@@ -101,8 +103,8 @@ def _to(channel: str, event: Row) -> str | None:
     return found
 
 
-def _check(fields: Mapping[str, Any]) -> None:
-    faults = rendering.faults({part: fields[part] for part in _PARTS})
+async def _check(fields: Mapping[str, Any]) -> None:
+    faults = await asyncio.to_thread(rendering.faults, {part: fields[part] for part in _PARTS})
     if faults:
         (part, first), *_ = faults
         told = [

@@ -55,7 +55,7 @@ def purpose_of(action: Mapping[str, Any], event_type: str) -> messages.Purpose:
     if action["type"] not in ("send_email", "send_sms"):
         return "transactional"
     named: messages.Purpose | None = action.get("purpose")
-    return named or default_purpose(event_type)
+    return named or ("transactional" if action.get("to") else default_purpose(event_type))
 
 
 def recipient_of(

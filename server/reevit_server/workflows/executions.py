@@ -25,6 +25,7 @@ class NewExecution(NamedTuple):
     workflow_id: str
     workflow_name: str
     event: asyncpg.Record
+    root_event_id: str
     chain: list[str]
     actions: list[dict[str, Any]]
     skipped: tuple[str, str] | None  # a code, and a sentence
@@ -36,13 +37,15 @@ async def insert(conn: Connection, scope: Scope, new: Sequence[NewExecution], *,
         """
         INSERT INTO executions
                (org_id, mode, id, workflow_id, workflow_name, event_id, event_type, customer_id, status, reason,
-                reason_message, chain, created_at, finished_at)
+                reason_message, chain, created_at, finished_at, root_event_id)
         SELECT $1, $2, id, workflow_id, workflow_name, event_id, event_type, customer_id,
                CASE WHEN reason IS NULL THEN 'queued' ELSE 'skipped' END, reason, reason_message,
-               string_to_array(chain, ' '), $11, CASE WHEN reason IS NOT NULL THEN $11::timestamptz END
+               string_to_array(chain, ' '), $11, CASE WHEN reason IS NOT NULL THEN $11::timestamptz END,
+               root_event_id
         FROM unnest($3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[], $9::text[], $10::text[],
-                    $12::text[])
-          AS new (id, workflow_id, workflow_name, event_id, event_type, customer_id, reason, reason_message, chain)
+                    $12::text[], $13::text[])
+          AS new (id, workflow_id, workflow_name, event_id, event_type, customer_id, reason, reason_message, chain,
+                  root_event_id)
         ON CONFLICT ON CONSTRAINT executions_once DO NOTHING
         RETURNING id
         """,
@@ -58,6 +61,7 @@ async def insert(conn: Connection, scope: Scope, new: Sequence[NewExecution], *,
         [each.skipped and each.skipped[1] for each in new],
         now,
         [" ".join(each.chain) for each in new],
+        [each.root_event_id for each in new],
     )
     created = {row["id"] for row in rows}
     actions = [
@@ -81,15 +85,23 @@ async def insert(conn: Connection, scope: Scope, new: Sequence[NewExecution], *,
     return created
 
 
-async def select_chains(conn: Connection, scope: Scope, ids: Sequence[str]) -> dict[str, list[str]]:
-    """Which workflows led to these executions, themselves last, by id."""
+async def select_causes(conn: Connection, scope: Scope, ids: Sequence[str]) -> dict[str, asyncpg.Record]:
+    """Of these executions, by id: which workflows led to them, themselves last; what began it; how much followed."""
     rows = await conn.fetch(
-        "SELECT id, chain FROM executions WHERE org_id = $1 AND mode = $2 AND id = ANY($3)",
+        """
+        SELECT x.id, x.chain, x.root_event_id, (
+            SELECT count(*)
+            FROM executions AS followed
+            WHERE followed.org_id = $1 AND followed.mode = $2 AND followed.root_event_id = x.root_event_id
+        ) AS followed
+        FROM executions AS x
+        WHERE x.org_id = $1 AND x.mode = $2 AND x.id = ANY($3)
+        """,
         scope.org_id,
         scope.mode,
         ids,
     )
-    return {row["id"]: row["chain"] for row in rows}
+    return {row["id"]: row for row in rows}
 
 
 async def find(conn: Connection, scope: Scope, *, id: str) -> asyncpg.Record | None:

@@ -45,6 +45,7 @@ VOCABULARY: Vocabulary = {
     "unsubscribe_url": None,
 }
 RULES_MAX = 100  # of an organization and mode
+FOLLOWING_MAX = 200  # executions that one event sets off, with all that follows from what these change
 CHAIN_MAX = 5  # workflows that set each other off, one after the other
 # A receipt for what was paid longer ago, and is only recorded now, would be news to nobody.
 NOTICE_DAYS_MAX = 3

@@ -2,7 +2,7 @@
 
 import functools
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -62,7 +62,8 @@ def render(
         said["subject"] = " ".join(said["subject"].split())
     message = Message(**said)
     _check_readable(message)
-    return message
+    # An empty part beside one that says something is left out: some senders refuse it.
+    return replace(message, text=message.text or None) if message.html else message
 
 
 def data_of(event: Row, seller: Seller) -> dict[str, Any]:

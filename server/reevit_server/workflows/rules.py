@@ -1,5 +1,6 @@
 """The deeds on rules: create, get, update, delete. What could never be done is refused, with the place."""
 
+import asyncio
 from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
@@ -82,7 +83,7 @@ def _said(fields: Mapping[str, Any]) -> dict[str, Any]:
 async def _check(conn: Connection, scope: Scope, fields: Mapping[str, Any]) -> None:
     faults: list[Fault] = []
     for position, action in enumerate(fields["actions"]):
-        found = _faults_of_content(action, fields["trigger"])
+        found = await asyncio.to_thread(_faults_of_content, action, fields["trigger"])
         found += await _faults_of_names(conn, scope, action)
         faults += [{**fault, "field": f"actions.{position}.{fault['field']}"} for fault in found]
     if faults:

@@ -21,6 +21,7 @@ from reevit_server.workflows.rendering import customer_of
 
 _LINK = "https://example.com/unsubscribe/preview"  # a real one would unsubscribe somebody
 _SECONDS_MAX = 10.0
+_CHARACTERS_MAX = 1_000_000  # of all texts together; then the answer ends with the event at hand
 
 
 class _Seen(NamedTuple):
@@ -38,7 +39,7 @@ async def simulate(
     db: Database, scope: Scope, sealer: Sealer, *, id: str, last: int, seconds_max: float = _SECONDS_MAX
 ) -> Simulation:
     """The latest events of the rule's type, with their customers as the events knew them; fewer than asked for,
-    when it takes longer than that to write what would be sent. Raises RuleNotFound.
+    when it takes longer than that to write what would be sent, or there is too much of it. Raises RuleNotFound.
 
     Others need not wait: it is written in a thread, and without a connection to the database.
     """
@@ -78,11 +79,12 @@ async def _seen(conn: Connection, scope: Scope, rule: asyncpg.Record, last: int)
 def _results(seen: _Seen, test_mode: bool, seconds_max: float) -> list[SimulatedEvent]:
     """At least one, if there is any."""
     results: list[SimulatedEvent] = []
-    until = time.monotonic() + seconds_max
+    until, written = time.monotonic() + seconds_max, 0
     for event in seen.past:
-        if results and time.monotonic() > until:
+        if results and (time.monotonic() > until or written > _CHARACTERS_MAX):
             break
         results.append(_result(event, seen, test_mode=test_mode))
+        written += sum(len(action.text or "") + len(action.html or "") for action in results[-1].actions)
     return results
 
 

@@ -32,12 +32,13 @@ async def on_event(tools: Tools, scope: Scope, told: Sequence[asyncpg.Record], /
             ids = sorted({event["customer_id"] for event in told if event["customer_id"] is not None})
             worth = await customers.select_lifetime_values(conn, scope, ids)
         causes = sorted({cause for event in told if (cause := _cause(event)) is not None})
-        chains = await executions.select_chains(conn, scope, causes) if causes else {}
+        known = await executions.select_causes(conn, scope, causes) if causes else {}
     new = [
         execution
         for event in told
-        for execution in _following(event, rules, switches, worth, chains.get(_cause(event) or "", []))
+        for execution in _following(event, rules, switches, worth, known.get(_cause(event) or ""))
     ]
+    new = _bounded(new, {row["root_event_id"]: row["followed"] for row in known.values()})
     if not new:
         return
     async with tools.db.transaction(repeatable=True) as conn:
@@ -52,25 +53,26 @@ def _following(
     rules: Sequence[asyncpg.Record],
     switches: Row | None,
     worth: Mapping[str, Mapping[str, int]],
-    chain: list[str],
+    cause: asyncpg.Record | None,
 ) -> list[NewExecution]:
     """What follows from one event: first the rules by their priority, then the notices."""
     facts = matching.facts_of(event, worth.get(event["customer_id"] or "", {}))
     found = [
-        _execution(event, rule["id"], rule["name"], rule["actions"], chain)
+        _execution(event, rule["id"], rule["name"], rule["actions"], cause)
         for rule in rules
         if rule["trigger"] == event["type"] and matching.unmet(rule["conditions"], facts) is None
     ]
     for name in noticing.due(event, switches):
         actions = [{"type": "send_notice", "notice": name}]
-        found.append(_execution(event, name, models.NOTICES[name][0], actions, chain))
+        found.append(_execution(event, name, models.NOTICES[name][0], actions, cause))
     return found
 
 
 def _execution(
-    event: asyncpg.Record, id: str, name: str, actions: list[dict[str, Any]], chain: list[str]
+    event: asyncpg.Record, id: str, name: str, actions: list[dict[str, Any]], cause: asyncpg.Record | None
 ) -> NewExecution:
     """One that would go round in a circle is skipped, and says so."""
+    chain: list[str] = [] if cause is None else cause["chain"]
     skipped = None
     if id in chain:
         skipped = ("loop", "This workflow led to this event itself, so that it would never end.")
@@ -81,10 +83,25 @@ def _execution(
         workflow_id=id,
         workflow_name=name,
         event=event,
+        root_event_id=event["id"] if cause is None else cause["root_event_id"],
         chain=[*chain, id],
         actions=[] if skipped else actions,
         skipped=skipped,
     )
+
+
+def _bounded(new: list[NewExecution], followed: dict[str, int]) -> list[NewExecution]:
+    """As many as may follow from what began it; the first that is too many says so, and is the last."""
+    kept = []
+    for each in new:
+        before = followed.get(each.root_event_id, 0)
+        followed[each.root_event_id] = before + 1
+        if before < models.FOLLOWING_MAX:
+            kept.append(each)
+        elif before == models.FOLLOWING_MAX:
+            told = f"{models.FOLLOWING_MAX} executions have followed from one event; no more do."
+            kept.append(each._replace(actions=[], skipped=("too_many", told)))
+    return kept
 
 
 def _cause(event: asyncpg.Record) -> str | None:

@@ -4,7 +4,7 @@ import asyncio
 import random
 from collections import Counter, defaultdict
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import ExitStack, asynccontextmanager, suppress
 
 import httpx
 from aiosmtpd.smtp import SMTP
@@ -39,7 +39,6 @@ class PostOffice:
         self._seconds = 0.0
         self._holds = False
         self._way: asyncio.Server
-        self._lines: set[asyncio.StreamWriter] = set()
         self._passing: set[asyncio.Task[None]] = set()
 
     def answer(self, *, within_seconds: float = 0) -> None:
@@ -81,10 +80,10 @@ class PostOffice:
 
     async def _close(self) -> None:
         self._way.close()
+        for task in self._passing:
+            task.cancel()
+        await asyncio.gather(*self._passing, return_exceptions=True)
         await self._way.wait_closed()
-        for line in self._lines:
-            line.transport.abort()
-        await asyncio.gather(*self._passing)
 
     async def take(self, _: SMTP) -> str:
         """In the mail server's own thread."""
@@ -100,12 +99,12 @@ class PostOffice:
 
     async def _pass_on(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         """Everything between who has a letter and the server, until either hangs up."""
-        await asyncio.sleep(random.uniform(0, self._seconds))
-        far_reader, far_writer = await asyncio.open_connection(LOOPBACK, self.box.port)
-        both = {writer, far_writer}
-        self._lines |= both
-        await asyncio.gather(_carry(reader, far_writer), _carry(far_reader, writer))
-        self._lines -= both
+        with ExitStack() as lines:
+            lines.callback(writer.transport.abort)
+            await asyncio.sleep(random.uniform(0, self._seconds))
+            far_reader, far_writer = await asyncio.open_connection(LOOPBACK, self.box.port)
+            lines.callback(far_writer.transport.abort)
+            await asyncio.gather(_carry(reader, far_writer), _carry(far_reader, writer))
 
 
 async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

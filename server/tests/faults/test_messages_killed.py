@@ -29,9 +29,7 @@ from tests.running import Server, gone
 _PEOPLE = 40  # of each shop
 _ROUNDS_MAX = 20
 _PLACES = 10  # of each shop's mail server: so many letters it is handed at once
-_REQUESTS = (
-    48  # among them, for each shop, five payments that succeed and more, of which two letters each tell
-)
+_REQUESTS = 48  # among them at least five payments of each shop that succeed, and two letters tell of each
 _SLOW_SECONDS = 0.3
 
 # Workers with several letters in their hands.

@@ -73,7 +73,7 @@ async def opened(
     api: Api,
     *,
     test_recipients: str = "@example.com,+233501234567",
-    public_url: str = PUBLIC_URL,
+    public_url: str | None = PUBLIC_URL,
     **times: float,
 ) -> AsyncIterator[Office]:
     """An office, until the block ends. `times` are those of connections to mail servers."""

@@ -3,7 +3,7 @@
 import asyncio
 
 from reevit_server.core.egress import Reply
-from reevit_server.messages.models import AT_ONCE_MAX, SENDING_SECONDS
+from reevit_server.messages.models import AT_ONCE_MAX, AT_ONCE_OF_ALL_MAX, SENDING_SECONDS
 from tests.makers import ok
 from tests.messages.office import INTEGRATIONS, Office
 from tests.messages.workers import Crowd, Slow
@@ -181,4 +181,37 @@ async def test_a_message_to_somebody_else_does_not_wait_for_one_that_hangs_in_th
     crowd = Crowd(shop)
     await crowd.until(lambda: len(slow.held) == AT_ONCE_MAX == crowd.under_way)
     assert (await found(shop, id))["status"] == "sent"
+    await crowd.die()
+
+
+async def test_all_of_an_organization_hold_no_more_than_its_share(shop: Office):
+    """Its servers hang, and other organizations' money waits for the same workers."""
+    slow = Slow()
+    shop.outside.answer(slow)
+    hanging = [await sender(shop, "chat") for _ in range(6)]
+    for _ in range(12):
+        for each in hanging:
+            await write(shop, channel="notification", integration_id=each["id"])
+    crowd = Crowd(shop)
+    await crowd.until(lambda: len(slow.held) >= AT_ONCE_OF_ALL_MAX)
+    assert len(slow.held) == AT_ONCE_OF_ALL_MAX == crowd.under_way
+    assert await statuses(shop) == {"sending": AT_ONCE_OF_ALL_MAX, "scheduled": 32}
+    await crowd.die()
+
+
+async def test_one_that_has_nothing_under_way_has_a_place_whatever_all_others_hold(shop: Office):
+    slow = Slow()
+    shop.outside.answer(slow, url="https://api.resend.com/emails")
+    hanging = [await sender(shop, "resend") for _ in range(AT_ONCE_OF_ALL_MAX // AT_ONCE_MAX)]
+    quick = await sender(shop, "sendgrid")
+    for each in hanging:
+        for _ in range(AT_ONCE_MAX + 2):
+            await write(shop, integration_id=each["id"])
+    crowd = Crowd(shop)
+    await crowd.until(lambda: len(slow.held) == AT_ONCE_OF_ALL_MAX)
+    ids = [await write(shop, integration_id=quick["id"]) for _ in range(3)]
+    left = AT_ONCE_OF_ALL_MAX + len(ids)
+    await crowd.until(lambda: len(shop.outside.sent) == left and crowd.under_way == AT_ONCE_OF_ALL_MAX)
+    assert [(await found(shop, id))["status"] for id in ids] == ["sent"] * 3
+    assert len(slow.held) == AT_ONCE_OF_ALL_MAX
     await crowd.die()

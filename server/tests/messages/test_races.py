@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import timedelta
 from itertools import cycle
 
 import asyncpg
@@ -10,11 +11,13 @@ import pytest
 
 from reevit_server.core.database import Database
 from reevit_server.core.egress import Reply
-from reevit_server.messages import Draft, actions, connecting
+from reevit_server.messages import Draft, actions, connecting, sending, store
+from reevit_server.messages.models import SENDING_SECONDS
+from reevit_server.providers.sending import Outcome, Sent
 from tests import locks
 from tests.makers import ok
 from tests.messages.office import INTEGRATIONS, Office
-from tests.messages.workers import Crowd
+from tests.messages.workers import Crowd, begin
 from tests.messages.writing import ADA, erase, found, later, sender, sent, statuses, write
 from tests.webhooks.clockwork import FINE
 
@@ -115,6 +118,53 @@ async def test_what_is_sent_again_while_its_person_is_erased_is_not_sent(
     message = await found(shop, message["id"])
     assert (message["status"], message["reason"], message["to"]) == ("suppressed", "customer_deleted", None)
     assert len(shop.outside.take()) == 1
+
+
+@pytest.mark.parametrize("answer", ["sent", "later", "never"])
+async def test_who_is_erased_while_an_answer_is_written_down_is_forgotten_in_it(
+    shop: Office, outsider: asyncpg.Connection, answer: Outcome
+):
+    """Whoever erases has looked already, and waits for who writes."""
+    await sender(shop, "resend")
+    customer = await shop.merchant.customer(name="Ada", email=ADA)
+    id = await write(shop, customer_id=customer["id"])
+    prepared = await begin(shop, id)
+    tools, said = shop.work.tools, Sent(answer, code="said", message=f"To {ADA}: no.")
+    async with tools.db.transaction() as conn:
+        await sending._settle(
+            conn, shop.merchant.scope, prepared, said, sealer=tools.sealer, now=tools.clock()
+        )
+        erasing = asyncio.create_task(erase(shop, customer))
+        await locks.until_waiting(outsider, 1)
+    await erasing
+    message = await found(shop, id)
+    standing = {
+        "sent": ("sent", None),
+        "later": ("suppressed", "customer_deleted"),
+        "never": ("failed", "said"),
+    }
+    assert (message["status"], message["reason"]) == standing[answer]
+    assert (message["to"], message["text"], message["reason_message"]) == (None, None, None)
+    assert [attempt["message"] for attempt in message["attempts"]] == [None]
+
+
+async def test_who_is_erased_while_a_letter_is_begun_is_forgotten_in_it(
+    shop: Office, outsider: asyncpg.Connection
+):
+    await sender(shop, "resend")
+    customer = await shop.merchant.customer(name="Ada", email=ADA)
+    id = await write(shop, customer_id=customer["id"])
+    tools, now = shop.work.tools, shop.work.clock()
+    until = now + timedelta(seconds=SENDING_SECONDS)
+    async with tools.db.transaction() as conn:
+        await store.begin_attempt(conn, shop.merchant.scope, id=id, provider="resend", until=until, now=now)
+        erasing = asyncio.create_task(erase(shop, customer))
+        await locks.until_waiting(outsider, 1)
+    await erasing
+    message = await found(shop, id)
+    assert (message["status"], message["to"], message["text"]) == ("sending", None, None)
+    await later(shop, seconds=SENDING_SECONDS)
+    assert (await found(shop, id))["reason"] == "customer_deleted"
 
 
 async def test_an_action_that_is_done_by_two_at_once_writes_one_message(shop: Office):

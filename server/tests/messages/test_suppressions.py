@@ -9,7 +9,7 @@ from reevit_server.core.database import Database
 from tests.http.rows import nothing_stored
 from tests.makers import created, ok, refused
 from tests.messages.kept import everything_kept
-from tests.messages.office import Office
+from tests.messages.office import PUBLIC_URL, Office
 from tests.messages.writing import ADA, PHONE, sender, sent, suppressions
 
 PATH = "/v1/messages/suppressions"
@@ -154,3 +154,21 @@ async def test_what_names_no_address_is_refused(shop: Office, db: Database, body
         answer = await shop.merchant.test.post(PATH, json=body)
         (fault,) = refused(answer, 400, "validation_error")["details"]["fields"]
     assert fault["field"] == field
+
+
+async def test_each_reason_stands_by_itself_and_is_taken_back_by_itself(shop: Office):
+    await sender(shop, "resend")
+    await sent(shop, purpose="marketing")
+    (request,) = shop.outside.take()
+    link = request.json["headers"]["List-Unsubscribe"].strip("<>").removeprefix(PUBLIC_URL)
+    assert (await shop.merchant.test.post(link)).status_code == 200
+    made = await suppress(shop)
+    reasons = [one["reason"] for one in await suppressions(shop, address=ADA)]
+    assert sorted(reasons) == ["manual", "unsubscribed"]
+    assert (await sent(shop))["reason"] == "manual"
+    assert (await shop.merchant.test.delete(f"{PATH}/{made['id']}")).status_code == 204
+    assert (await sent(shop, purpose="marketing"))["reason"] == "unsubscribed"
+    assert (await sent(shop))["status"] == "sent"
+    assert (await shop.merchant.test.post(f"{link}/undo")).status_code == 200
+    assert (await sent(shop, purpose="marketing"))["status"] == "sent"
+    assert await suppressions(shop) == []

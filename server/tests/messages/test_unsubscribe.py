@@ -10,12 +10,13 @@ import pytest
 
 from reevit_server import organizations
 from reevit_server.core.database import Database
+from reevit_server.core.scope import Scope
 from reevit_server.organizations import SellerPatch
 from tests.invoices.papers import Page
-from tests.makers import Api
+from tests.makers import Api, ok, refused
 from tests.messages import office
-from tests.messages.office import PUBLIC_URL, Office
-from tests.messages.writing import ADA, PHONE, sender, sent, suppressions
+from tests.messages.office import INTEGRATIONS, PUBLIC_URL, Office
+from tests.messages.writing import ACCOUNTS, ADA, PHONE, sender, sent, suppressions, write
 from tests.providers.mailserver import mail_server
 
 ONE_CLICK = {"List-Unsubscribe": "One-Click"}
@@ -80,6 +81,27 @@ async def test_one_click_is_promised_only_where_the_link_is_https(db: Database, 
         (request,) = shop.outside.take()
     assert request.json["headers"]["List-Unsubscribe"].startswith("<http://localhost:8000/unsubscribe/")
     assert "List-Unsubscribe-Post" not in request.json["headers"]
+
+
+async def test_in_live_mode_an_offer_whose_link_would_lead_nowhere_is_not_sent(db: Database, local_api: Api):
+    async with office.opened(db, local_api, public_url=None) as shop:
+        body = {"name": "Ours", "provider": "resend", **ACCOUNTS["resend"]}
+        assert (await shop.merchant.live.post(INTEGRATIONS, json=body)).status_code == 201
+        live = Scope(shop.merchant.org_id, "live")
+        receipt, offer = [
+            await write(shop, scope=live, purpose=purpose) for purpose in ("transactional", "marketing")
+        ]
+        await shop.work.run()
+        path = f"/v1/messages/{offer}"
+        message = ok(await shop.merchant.live.get(path))
+        assert (message["status"], message["reason"]) == ("outbox", "no_public_url")
+        # What it says holds the link that leads nowhere.
+        refused(await shop.merchant.live.post(f"{path}/resend"), 409, "message_not_resendable")
+        assert ok(await shop.merchant.live.get(f"/v1/messages/{receipt}"))["status"] == "sent"
+        assert len(shop.outside.take()) == 1
+        # In test mode it reaches the operator's own people only.
+        await sender(shop, "resend")
+        assert (await sent(shop, purpose="marketing"))["status"] == "sent"
 
 
 async def test_to_look_at_it_changes_nothing(shop: Office, anybody: httpx.AsyncClient):

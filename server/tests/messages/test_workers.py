@@ -10,13 +10,13 @@ import pytest
 from reevit_server.core.database import Database
 from reevit_server.core.egress import Reply
 from reevit_server.core.jobs import NotYet, scope_and_ids
-from reevit_server.messages import sending
+from reevit_server.messages import models, sending
 from reevit_server.messages.models import SENDING_SECONDS
 from reevit_server.providers.sending import Sent
 from tests.makers import ok
 from tests.messages.office import INTEGRATIONS, Office
-from tests.messages.workers import PATIENCE_SECONDS, Slow, WorkerDied, dies
-from tests.messages.writing import PHONE, found, later, sender, suppressions, write
+from tests.messages.workers import PATIENCE_SECONDS, Slow, WorkerDied, begin, dies
+from tests.messages.writing import found, later, sender, statuses, suppressions, write
 from tests.providers.mailserver import Postbox, breaks, hangs, mail_server
 from tests.webhooks.clockwork import FINE, Queued
 
@@ -39,17 +39,6 @@ async def die_at(shop: Office, box: Postbox) -> None:
     task.cancel()
     with suppress(asyncio.CancelledError):
         await task
-
-
-async def begin(shop: Office, id: str) -> sending.Prepared:
-    """A worker's first step, which is committed."""
-    tools, way = shop.work.tools, sending.Way(None, "https://pay.example.com", ("@example.com", PHONE))
-    async with tools.db.transaction() as conn:
-        prepared = await sending._prepare(
-            conn, shop.merchant.scope, id, sealer=tools.sealer, way=way, now=tools.clock()
-        )
-    assert isinstance(prepared, sending.Prepared)
-    return prepared
 
 
 async def settle(shop: Office, prepared: sending.Prepared, sent: Sent) -> dict[str, Any]:
@@ -133,6 +122,26 @@ async def test_an_interrupted_attempt_is_none_of_those_after_which_it_is_given_u
     assert (message["status"], message["attempt_count"]) == ("failed", 8)
     outcomes = [attempt["outcome"] for attempt in message["attempts"]]
     assert outcomes == ["interrupted", *["later"] * 7]
+
+
+async def test_a_letter_that_no_worker_survives_is_given_up(shop: Office):
+    """Or it would hold its place, and kill a worker every minute, for ever."""
+    await sender(shop, "resend")
+    shop.outside.answer(dies)
+    id = await write(shop)
+    for _ in range(models.ATTEMPTS_MAX):
+        with pytest.raises(WorkerDied):
+            await shop.work.do(await only_job(shop))
+        shop.work.clock.advance(seconds=SENDING_SECONDS)
+    await shop.work.run()
+    message = await found(shop, id)
+    assert (message["status"], message["reason"]) == ("failed", "interrupted")
+    outcomes = [attempt["outcome"] for attempt in message["attempts"]]
+    assert outcomes == ["interrupted"] * models.ATTEMPTS_MAX
+    shop.outside.answer(FINE)
+    await write(shop)
+    await shop.work.run()
+    assert await statuses(shop) == {"failed": 1, "sent": 1}
 
 
 @pytest.mark.parametrize("provider", ["twilio", "africas_talking", "hubtel"])

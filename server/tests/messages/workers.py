@@ -7,8 +7,10 @@ from typing import NoReturn
 
 from reevit_server.core.database import PASSING
 from reevit_server.core.egress import Reply
-from tests.messages.office import Office
-from tests.webhooks.clockwork import FINE, Queued, Sent
+from reevit_server.messages import sending
+from tests.messages.office import PUBLIC_URL, Office
+from tests.messages.writing import PHONE
+from tests.webhooks.clockwork import FINE, NO_MAIL, Queued, Sent
 
 PATIENCE_SECONDS = 30
 
@@ -20,6 +22,17 @@ class WorkerDied(Exception):
 def dies(_: Sent) -> NoReturn:
     """An answer that the worker does not live to hear."""
     raise WorkerDied
+
+
+async def begin(shop: Office, id: str) -> sending.Prepared:
+    """A worker's first step, which is committed."""
+    tools, way = shop.work.tools, sending.Way(NO_MAIL, PUBLIC_URL, ("@example.com", PHONE))
+    async with tools.db.transaction() as conn:
+        prepared = await sending._prepare(
+            conn, shop.merchant.scope, id, sealer=tools.sealer, way=way, now=tools.clock()
+        )
+    assert isinstance(prepared, sending.Prepared)
+    return prepared
 
 
 @dataclass

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from reevit_server.workflows import models
 from tests.makers import Merchant, make_merchant, ok
 from tests.messages.office import Office
 from tests.workflows.ruling import VIP
@@ -145,3 +146,18 @@ async def test_a_program_that_names_the_execution_that_called_it_is_part_of_the_
 async def events(merchant: Merchant) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = ok(await merchant.test.get("/v1/events?limit=100"))["events"]
     return found
+
+
+async def test_what_follows_from_one_event_has_an_end_however_many_rules_set_each_other_off(
+    shop: Office, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(models, "FOLLOWING_MAX", 12)
+    for name in "ABCD":
+        await shop.rule(UPDATED, ADD, REMOVE, ADD, REMOVE, name=name)
+    customer = await shop.merchant.customer(name="Ada")
+    await renamed(shop, customer, "Ada L.")
+    await shop.work.run()
+    executions = await shop.executions()
+    assert len(executions) == 13
+    assert [each["reason"] for each in executions].count("too_many") == 1
+    assert ok(await shop.merchant.test.get(f"/v1/customers/{customer['id']}"))["tags"] == []

@@ -35,11 +35,12 @@ _WORLD = (
     """,
     f"""
     INSERT INTO executions (org_id, mode, id, workflow_id, workflow_name, event_id, event_type, customer_id, status,
-                            reason, chain, created_at, finished_at)
+                            reason, chain, created_at, finished_at, root_event_id)
     SELECT $1, 'test', 'exe_' || lpad(n::text, 5, '0'), 'wfr_' || CASE WHEN n <= 20 THEN 0 ELSE 1 + n % 2 END, 'Rule',
            'evt_' || lpad(n::text, 5, '0'), 'payment.succeeded', 'cus_' || 1 + n % 100,
            CASE WHEN n <= 5 THEN 'skipped' WHEN n <= 10 THEN 'failed' ELSE 'done' END,
-           CASE WHEN n <= 5 THEN 'loop' END, '{{}}', now() - ({_EXECUTIONS} - n) * interval '1 hour', now()
+           CASE WHEN n <= 5 THEN 'loop' END, '{{}}', now() - ({_EXECUTIONS} - n) * interval '1 hour', now(),
+           'evt_' || lpad(n::text, 5, '0')
     FROM generate_series(1, {_EXECUTIONS}) AS n
     """,
     """
@@ -109,7 +110,7 @@ async def test_a_worker_finds_the_rules_of_an_event_and_what_is_to_be_done_witho
     for read, rows_max in (
         (lambda: rules_store.select_for(conn, scope, ["payment.succeeded"], limit=_RULES), 6),
         (lambda: rules_store.find_notices(conn, scope), 0),
-        (lambda: executions.select_chains(conn, scope, ["exe_00001", "exe_05000"]), 2),
+        (lambda: executions.select_causes(conn, scope, ["exe_00001", "exe_05000"]), 4),
         (lambda: executions.find_for_update(conn, scope, id="exe_00100"), 1),
         (lambda: executions.find_next_action(conn, scope, execution_id="exe_00100"), 1),
         (lambda: executions.select_actions(conn, scope, execution_id="exe_00100"), 1),

@@ -25,7 +25,7 @@ test: $(VENV)/.installed-dev $(PUBLISHED)/.installed $(RECEIVERS)/node_modules/.
 	@$(WITH_NPM) "The Node SDK is not tested" "cd $(NODE_SDK) && npm test --silent"
 
 faults: $(VENV)/.installed-dev  ## what it must survive, at length (minutes)
-	@cd server && REEVIT_FAULTS=long ../$(BIN)/python -m pytest tests/faults
+	@cd server && REEVIT_FAULTS=long ../$(BIN)/python -m pytest tests/faults tests/scenarios/test_a_year_of_a_thousand.py
 
 check: $(VENV)/.installed-dev $(NODE_SDK)/node_modules/.installed  ## format, lint, types, import contracts
 	@$(BIN)/ruff format --check server benchmarks sdk/python && $(BIN)/ruff check server benchmarks sdk/python
